@@ -112,6 +112,25 @@ export function meets(
   return match === 'all' ? conditions.every(isMet) : conditions.some(isMet);
 }
 
+/** Whether an entry may be what is asked for, as far as its body says it: digests that a statement names stand in no body. */
+export function mayMeet(
+  kind: SearchedKind,
+  entry: EntryContent,
+  conditions: readonly SearchCondition[],
+  match: 'all' | 'any',
+): boolean {
+  const isOfStatement =
+    kind === 'artifacts' &&
+    STATEMENT_KINDS.has(readable(() => readBodyContent(entry.body))?.kind ?? '') &&
+    conditions.some(({ by }) => by === 'digest');
+  if (isOfStatement && match === 'any') return true;
+  const shown = isOfStatement ? conditions.filter(({ by }) => by !== 'digest') : conditions;
+  return meets(entryKeys(kind, entry), shown, match);
+}
+
+/** Kinds of entries about envelopes, which the first API has. */
+const STATEMENT_KINDS: ReadonlySet<string> = new Set(['dsse', 'intoto']);
+
 function* verifierConditions({ pem, blocks, isCertificate }: BodyVerifier): Generator<SearchCondition> {
   const [first = new Uint8Array()] = blocks;
   yield* pemConditions(pem);

@@ -18,7 +18,7 @@ import { requestCertificate } from './request-certificate.ts';
 import { readTokenClaims } from './token-claims.ts';
 import { loadTrust } from './trust.ts';
 import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
-import { readFileOrStdin, readSecret } from '../program/input-file.ts';
+import { readFileOrStdin, readAccessToken } from '../program/input-file.ts';
 import { parseChoice } from '../program/options.ts';
 
 interface CertificateOptions {
@@ -95,7 +95,7 @@ async function getCertificate(options: CertificateOptions, speak: Speaker): Prom
   checkCombination(options);
   const key = await keyOf(options);
   const flow = options.flow === undefined ? undefined : parseChoice(options.flow, '--flow', FLOWS);
-  const logToken = await readSecret(options.accessTokenFile, 'access token');
+  const logToken = await readAccessToken(options.accessTokenFile, 'access token');
   const service = new ServiceClient(parseUrl(options.url, '--url'), logToken);
   // Before the login, so that nobody logs in for nothing.
   const trust = await loadTrust(options.trust, service);

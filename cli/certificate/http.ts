@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type https from 'node:https';
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../program/command.ts';
+import { noteAuthorization } from '../program/sent-secrets.ts';
 import { isLoopbackHostname } from '../../core/loopback.ts';
 import { printable } from '../../core/printable.ts';
 import { retryAfterSeconds } from '../../core/retry.ts';
@@ -21,7 +22,22 @@ export interface HttpRequest {
   readonly timeoutMs?: number;
   /** Most bytes of an answer; default 1 MiB. */
   readonly maxBytes?: number;
+  /** Ends a command of many requests, whatever this one would still have. */
+  readonly end?: CommandEnd | undefined;
 }
+
+/** When a command of many requests ends. */
+export interface CommandEnd {
+  readonly signal: AbortSignal;
+  /** What it had, for the sentence. */
+  readonly seconds: number;
+}
+
+/** The whole time of a command, from now on. */
+export const endIn = (seconds: number): CommandEnd => ({
+  signal: AbortSignal.timeout(seconds * 1000),
+  seconds,
+});
 
 /** An answer with any status. */
 export interface HttpAnswer {
@@ -73,8 +89,9 @@ export async function exchange(url: URL, what: string, request: HttpRequest = {}
 
 /** {@link exchange} of bytes. */
 export async function exchangeBytes(url: URL, what: string, request: HttpRequest = {}): Promise<RawAnswer> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES } = request;
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxBytes = DEFAULT_MAX_BYTES, end } = request;
+  const own = AbortSignal.timeout(timeoutMs);
+  const deadline = end === undefined ? own : AbortSignal.any([own, end.signal]);
   let response: IncomingMessage | undefined;
   try {
     response = await send(url, request, deadline);
@@ -85,6 +102,7 @@ export async function exchangeBytes(url: URL, what: string, request: HttpRequest
     // An answer that is not read to its end would keep the program from ending.
     response?.destroy();
     if (error instanceof CommandError) throw error;
+    if (end?.signal.aborted === true) throw overTime(end, what);
     throw unreachable(deadline.aborted ? deadline.reason : error, url, what, timeoutMs);
   }
 }
@@ -104,6 +122,7 @@ const clientFor = ({ protocol }: URL): Pick<typeof https, 'request'> =>
 function send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { method = 'GET', headers, body } = request;
   const sent = { accept: 'application/json', ...headers, 'user-agent': USER_AGENT };
+  noteAuthorization(headers?.['authorization']);
   return new Promise((resolve, reject) => {
     const sending = clientFor(url).request(url, { method, headers: sent, signal }, resolve);
     sending.on('error', reject).end(body);
@@ -132,6 +151,7 @@ export async function exchangeRaw(
   const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
   const sent = new Headers(init.headers);
   sent.set('user-agent', USER_AGENT);
+  noteAuthorization(sent.get('authorization'));
   try {
     const response = await fetch(url, { ...init, headers: sent, redirect: 'manual', signal });
     if (response.status >= 300 && response.status < 400) throw redirected(url, what);
@@ -157,6 +177,12 @@ async function chunksOf(body: unknown, maxBytes: number, what: string): Promise<
   }
   return chunks;
 }
+
+/** The time for all that is asked of the other side is up. */
+export const overTime = ({ seconds }: CommandEnd, what: string): CommandError =>
+  new CommandError('UNREACHABLE', `${what} took more than the ${seconds} s for the whole command`, {
+    hint: 'Give more with --timeout, if it is worth waiting for.',
+  });
 
 const redirected = (url: URL, what: string): CommandError =>
   new CommandError('FAILED', `${what} at ${url.origin} answers with a redirect, which is not followed`, {

@@ -1,5 +1,6 @@
 /** The service's API as a client uses it. Nothing of an answer is believed before it has the right shape. */
 import { MayflyError } from '../../core/errors.ts';
+import { shortWords } from './service-words.ts';
 import { CommandError } from '../program/command.ts';
 import { exchange, requireSafeTransport, type HttpAnswer, type HttpRequest } from './http.ts';
 import { printable } from '../../core/printable.ts';
@@ -205,7 +206,7 @@ const saysAlready = (message: string, sentence: string): boolean =>
   printable(message).endsWith(printable(sentence));
 
 /** A service's own words, short and harmless on a terminal. */
-const shown = (words: string): string => printable(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+const shown = (words: string): string => shortWords(words, 500);
 
 const noService = (): CommandError =>
   new CommandError('FAILED', 'something answers there, but it is no Mayfly or Fulcio (status 404)', {

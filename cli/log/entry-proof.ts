@@ -23,7 +23,7 @@ import { checkCheckpoint } from '../../verify/bundle/log-entry.ts';
 import { VerifyError } from '../../verify/verify-error.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readSecret } from '../program/input-file.ts';
+import { readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { readTrust } from '../verify/chosen-trust.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
@@ -162,7 +162,7 @@ async function fromDirectory(
 async function sourceOf(url: string, options: TargetOptions): Promise<HttpSource> {
   if (!/^https?:\/\/[^/?#][^?#]*$/.test(url))
     throw new CommandError('USAGE', `"${url}" is not the URL of a service`);
-  const accessToken = await readSecret(options.accessTokenFile, 'access token');
+  const accessToken = await readAccessToken(options.accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(url), 'the log');
   return httpSource(url, { accessToken, deadline: deadlineOf(options) });
 }

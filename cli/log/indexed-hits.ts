@@ -1,21 +1,29 @@
 /** What the index of a service finds, each entry read from its log and proven to be there. */
 import { rfc3339 } from '../../core/clock.ts';
-import { FormatError } from '../../core/errors.ts';
-import { retryDelay, retrying } from '../../core/retry.ts';
-import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
+import type { JsonValue } from '../../core/strict-json.ts';
 import type { Facts } from '../../search/entry-facts.ts';
 import type { SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
-import { exchange, parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { AnsweredOrder, answeredJson } from '../certificate/answered-list.ts';
+import {
+  endIn,
+  exchangeBytes,
+  overTime,
+  parseUrl,
+  requireSafeTransport,
+  retryAfterOf,
+  type CommandEnd,
+} from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readSecret } from '../program/input-file.ts';
-import { isHit, type LogSearchOptions, type LogsQuery } from './logs-query.ts';
+import { readAccessToken } from '../program/input-file.ts';
+import { endingSoon, timeoutOf } from './log-target.ts';
+import { mayBeHit, type LogSearchOptions, type LogsQuery } from './logs-query.ts';
 import { openLogs } from './open-logs.ts';
 import type { FollowedLog } from './watch/followed-log.ts';
 
 const MAX_ANSWER = 8 * 1024 * 1024;
-const JSON_LIMITS = { length: MAX_ANSWER, depth: 16 };
 
 /** Condition → parameter. */
 const PARAMETERS: Readonly<Partial<Record<SearchCondition['by'], string>>> = {
@@ -42,24 +50,29 @@ export async function* hitsByIndex(
       hint: 'A directory is read itself.',
     });
   const base = parseUrl(url, '--url');
-  const token = await readSecret(accessTokenFile, 'log access token');
+  const token = await readAccessToken(accessTokenFile, 'log access token');
   if (token !== undefined) requireSafeTransport(base, 'the service');
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const { end, rest } = timeOf(options);
   const ask = async (cursor: string | undefined): Promise<Page> => {
     const target = new URL(
       `${base.href.replace(/(?<!\/)\/+$/, '')}/api/search/v1?${parametersOf(query, cursor)}`,
     );
     const answer = await retrying(
-      () => exchange(target, 'the service', { headers, maxBytes: MAX_ANSWER }),
-      ({ status, retryAfter }) => retryDelay(status, retryAfter),
+      () => exchangeBytes(target, 'the service', { headers, maxBytes: MAX_ANSWER, end }),
+      ({ status, headers: sent }) => retryDelay(status, retryAfterOf(sent)),
+      RETRY_LIMITS,
+      end.signal,
     );
-    return pageOf(answer.status, answer.text);
+    return pageOf(answeredJson({ ...answer, retryAfter: retryAfterOf(answer.headers) }, MAX_ANSWER, strange));
   };
+  const order = new AnsweredOrder();
   for (let page = await ask(undefined); ; page = await ask(page.next)) {
     // Opened anew for each page: what it finds may be younger than the head of the last.
-    const { logs } = await openLogs(options, query.isWanted, speak);
+    const { logs } = await openLogs({ ...options, timeout: rest() }, query.isWanted, speak);
     try {
       for (const hit of page.entries) {
+        if (!order.mayFollow(textOf(hit['origin']), hit['index'])) throw strange();
         const facts = await provenFacts(logs, hit, query);
         if (facts !== undefined) yield facts;
       }
@@ -67,7 +80,19 @@ export async function* hitsByIndex(
       for (const log of logs) await log.close();
     }
     if (page.next === undefined) return;
+    order.page(page.entries.length);
   }
+}
+
+/** The end of the whole command, and what is left until then for `--timeout` of a part. */
+function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly rest: () => string } {
+  const seconds = timeoutOf(endingSoon(options)) ?? 0;
+  const [end, begin] = [endIn(seconds), performance.now()];
+  const rest = (): string => {
+    if (end.signal.aborted) throw overTime(end, 'the service');
+    return String(Math.max(1, Math.ceil(seconds - (performance.now() - begin) / 1000)));
+  };
+  return { end, rest };
 }
 
 interface Page {
@@ -91,17 +116,12 @@ function parametersOf(
   return parameters;
 }
 
-function pageOf(status: number, text: string): Page {
-  const { entries, next, message } = recordOf(jsonOf(text));
-  if (status !== 200)
-    throw new CommandError(
-      status >= 500 || status === 429 ? 'UNREACHABLE' : 'FAILED',
-      `the service answered ${status}: ${typeof message === 'string' ? message : 'without a reason'}`,
-    );
+function pageOf(json: JsonValue): Page {
+  const { entries, next } = recordOf(json);
   if (!Array.isArray(entries)) throw strange();
   return {
     entries: (entries as readonly JsonValue[]).map(recordOf),
-    next: typeof next === 'string' ? next : undefined,
+    next: next === null || next === undefined ? undefined : textOf(next),
   };
 }
 
@@ -113,7 +133,7 @@ async function provenFacts(
 ): Promise<Facts | undefined> {
   const { log: name, origin, index, uses, signed, certificates } = hit;
   const log = logs.find((one) => one.origin === origin);
-  if (typeof index !== 'number' || typeof origin !== 'string' || typeof name !== 'string') throw strange();
+  if (typeof index !== 'number' || typeof name !== 'string') throw strange();
   const joined = query.join ? { uses, signed, certificates } : {};
   // One that the trust does not know, or that another one has followed, is shown as the service has it.
   if (log === undefined) return query.isWanted(name) ? { ...hit, verified: false } : undefined;
@@ -124,22 +144,23 @@ async function provenFacts(
   if (path !== undefined && !verifyInclusion(sha256, place, path, log.root))
     throw new CommandError(
       'FAILED',
-      `the service finds entry ${index} of ${origin}, and the log does not prove it`,
+      `the service finds entry ${index} of ${log.origin}, and the log does not prove it`,
     );
-  // Digests that a statement names stand in no body.
-  const byBody = query.conditions.filter(({ by }) => by !== 'digest');
-  if (query.match === 'all' && !isHit(log, entry.view, { ...query, conditions: byBody })) throw strange();
+  if (!mayBeHit(log, entry.view, query)) throw strange();
+  if (entry.isRedacted) return undefined;
   if (typeof uses === 'number' && !query.isUsedSo(uses, entry.view)) return undefined;
-  return { log: log.name, origin, ...entry.view.facts(), ...joined, verified: path !== undefined };
+  return {
+    log: log.name,
+    origin: log.origin,
+    ...entry.view.facts(),
+    ...joined,
+    verified: path !== undefined,
+  };
 }
 
-function jsonOf(text: string): JsonValue {
-  try {
-    return parseStrictJson(text, JSON_LIMITS);
-  } catch (error) {
-    if (error instanceof FormatError) throw strange();
-    throw error;
-  }
+function textOf(value: JsonValue | undefined): string {
+  if (typeof value === 'string') return value;
+  throw strange();
 }
 
 function recordOf(value: JsonValue): Readonly<Record<string, JsonValue>> {

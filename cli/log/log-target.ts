@@ -20,7 +20,7 @@ import type { LogSource } from '../../ct-log/source.ts';
 import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readLimited, readSecret } from '../program/input-file.ts';
+import { readLimited, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { parseLogList } from '../verify/log-list.ts';
 
@@ -71,10 +71,14 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
 }
 
 /** Ends all reading; undefined for any time. */
-export const deadlineOf = ({ timeout }: TargetOptions): AbortSignal | undefined =>
-  timeout === undefined
-    ? undefined
-    : AbortSignal.timeout(parseInteger(timeout, '--timeout', 1, 86_400) * 1000);
+export function deadlineOf(options: TargetOptions): AbortSignal | undefined {
+  const seconds = timeoutOf(options);
+  return seconds === undefined ? undefined : AbortSignal.timeout(seconds * 1000);
+}
+
+/** Seconds for the whole command; undefined for any time. Throws {@link CommandError} `USAGE`. */
+export const timeoutOf = ({ timeout }: Pick<TargetOptions, 'timeout'>): number | undefined =>
+  timeout === undefined ? undefined : parseInteger(timeout, '--timeout', 1, 86_400);
 
 async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const deadline = deadlineOf(options);
@@ -200,7 +204,7 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
       hint: 'A log that is not public is read with --access-token-file FILE.',
     });
   const deadline = deadlineOf(options);
-  const accessToken = await readSecret(accessTokenFile, 'access token');
+  const accessToken = await readAccessToken(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
   // The list first: a service has a checkpoint at its own address, too, that of its log of artifacts.

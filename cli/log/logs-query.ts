@@ -1,5 +1,11 @@
 /** What is asked of several logs at once. */
-import { entryKeys, meets, type SearchCondition, type SearchedKind } from '../../search/search-keys.ts';
+import {
+  entryKeys,
+  mayMeet,
+  meets,
+  type SearchCondition,
+  type SearchedKind,
+} from '../../search/search-keys.ts';
 import { mayBeOf, type SearchableEntry } from '../../search/searchable-log.ts';
 import { CommandError } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
@@ -74,4 +80,15 @@ export function isHit(
   const { conditions, match, since = 0, until = Number.MAX_SAFE_INTEGER } = query;
   if (!mayBeOf(view, since, until)) return false;
   return conditions.length === 0 || meets(entryKeys(kind, view.entry), conditions, match);
+}
+
+/** The same of an entry that a service found: what no body says may have been why. */
+export function mayBeHit(
+  { kind }: { readonly kind: SearchedKind },
+  view: SearchableEntry,
+  query: LogsQuery,
+): boolean {
+  const { conditions, match, since = 0, until = Number.MAX_SAFE_INTEGER } = query;
+  if (!mayBeOf(view, since, until)) return false;
+  return conditions.length === 0 || mayMeet(kind, view.entry, conditions, match);
 }

@@ -1,8 +1,8 @@
 /** The logs that a command is asked about, each at its newest head. */
-import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { endIn, parseUrl, requireSafeTransport, type CommandEnd } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readSecret } from '../program/input-file.ts';
-import type { LogTarget, TargetOptions } from './log-target.ts';
+import { readAccessToken } from '../program/input-file.ts';
+import { timeoutOf, type LogTarget, type TargetOptions } from './log-target.ts';
 import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
 import { followCertificates } from './watch/certificate-log.ts';
 import type { FollowedLog } from './watch/followed-log.ts';
@@ -34,16 +34,23 @@ export async function openLogs(
 }
 
 async function artifactsOf(
-  { data, url = '', trust, accessTokenFile }: TargetOptions,
+  options: TargetOptions,
   isWanted: (name: string) => boolean,
 ): Promise<readonly FollowedLog[]> {
+  const { data, url = '', trust, accessTokenFile } = options;
   if (data !== undefined) return followArtifactsIn(data, isWanted);
   if (trust === undefined)
     throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
       hint: 'Name the directory of `mayfly trust export`.',
     });
   const base = parseUrl(url, '--url');
-  const token = await readSecret(accessTokenFile, 'log access token');
+  const token = await readAccessToken(accessTokenFile, 'log access token');
   if (token !== undefined) requireSafeTransport(base, 'the log');
-  return followArtifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted);
+  return followArtifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted, endOf(options));
+}
+
+/** The end of the whole command, counted from now; undefined for any time. */
+function endOf(options: TargetOptions): CommandEnd | undefined {
+  const seconds = timeoutOf(options);
+  return seconds === undefined ? undefined : endIn(seconds);
 }

@@ -4,6 +4,7 @@ import { ConfigError } from '../../config/findings/config-error.ts';
 import { MayflyError, messageOf } from '../../core/errors.ts';
 import { printable, printableJson, printableLines } from '../../core/printable.ts';
 import { adviceUnderNpm } from './invocation.ts';
+import { withoutSentSecrets } from './sent-secrets.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: CommandUnknownOpts) => void;
@@ -43,15 +44,18 @@ export function speaker(json: boolean): Speaker {
   return {
     json,
     answer: (result, text) =>
-      process.stdout.write(`${json ? printableJson(JSON.stringify(result)) : printableLines(text)}\n`),
+      process.stdout.write(
+        `${json ? printableJson(withoutSentSecrets(JSON.stringify(result))) : printableLines(withoutSentSecrets(text))}\n`,
+      ),
     record: async (result, text) => {
       if (isRead === undefined) {
         isRead = true;
         process.stdout.once('error', () => (isRead = false));
       }
-      const line = json ? printableJson(JSON.stringify(result)) : printable(text);
+      const line = withoutSentSecrets(json ? JSON.stringify(result) : text);
+      const shown = json ? printableJson(line) : printable(line);
       // A fault of standard output is reported by who watches it.
-      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain').catch(() => undefined);
+      if (!process.stdout.write(`${shown}\n`)) await once(process.stdout, 'drain').catch(() => undefined);
       return isRead;
     },
     note: (text) => {
@@ -70,7 +74,7 @@ export function speaker(json: boolean): Speaker {
 
 /** Writes to stderr, whatever the options: what a person must see, such as the address of a login. */
 export const notify = (text: string): void => {
-  process.stderr.write(`${printableLines(text)}\n`);
+  process.stderr.write(`${printableLines(withoutSentSecrets(text))}\n`);
 };
 
 /** Exit statuses; docs/process.md has the table. 1 is also what a failure exits with that is nothing else. */
@@ -97,8 +101,9 @@ export function exitCodeOfJudge(
   return isVerdict(error) ? NO : NOT_JUDGED;
 }
 
-/** What looks like a token, typed where something else belongs, is never repeated: terminals and CI jobs keep logs. */
-const withoutTokens = (text: string): string => text.replace(/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '(a token)');
+/** What looks like a token, typed where something else belongs, is never repeated, and what was sent as one neither: terminals and CI jobs keep logs. */
+const withoutTokens = (text: string): string =>
+  withoutSentSecrets(text).replace(/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '(a token)');
 
 /** Prints a failure: one sentence and what to do about it; with `--json` an object with `error`, which has
  * `retryAfterSeconds` where the error's metadata says `retryAfter`. A fault that is not

@@ -4,6 +4,7 @@ import { systemCode } from '../../core/errors.ts';
 import { readWhole, readWholeNow, UnfitFile } from '../../storage/read-whole.ts';
 import { readSecretFile, type Warn } from '../../storage/secret-file.ts';
 import { CommandError, notify } from './command.ts';
+import { noteAuthorization } from './sent-secrets.ts';
 
 /** Beyond every certificate, chain, key list or proof. */
 const LIMIT = 1024 * 1024;
@@ -97,3 +98,10 @@ export const readSecret = (
   what: string,
   warn: Warn = toStderr,
 ): Promise<string | undefined> => readSecretFile(path, what, warn);
+
+/** The same of a token that is going to be sent as a bearer: nothing that is printed from now on repeats it. */
+export async function readAccessToken(path: string | undefined, what: string): Promise<string | undefined> {
+  const token = await readSecret(path, what);
+  if (token !== undefined) noteAuthorization(`Bearer ${token}`);
+  return token;
+}

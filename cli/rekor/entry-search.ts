@@ -3,13 +3,15 @@ import { artifactLogsIn } from '../../instance/artifact-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { equalBytes, fromBase64, fromHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
-import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
+import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
+import type { JsonValue } from '../../core/strict-json.ts';
 import { openArtifactReads, type ArtifactReads } from '../../rekor/artifact-reads.ts';
-import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
+import { entryKeys, mayMeet, meets, type SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { TILE_WIDTH } from '../../tlog/format/tile.ts';
-import { exchangeBytes, retryAfterOf } from '../certificate/http.ts';
+import { AnsweredOrder, answeredJson } from '../certificate/answered-list.ts';
+import { exchangeBytes, retryAfterOf, type CommandEnd } from '../certificate/http.ts';
 import { CommandError } from '../program/command.ts';
 
 /** What is looked for. */
@@ -68,35 +70,38 @@ async function* entriesOf(
 
 /** Entries of one retrieval. */
 const MOST_ENTRIES = 10;
-/** Bytes of one answer, and what its JSON may be. */
+/** Bytes of one answer. */
 const MAX_ANSWER = 2 * 1024 * 1024;
-const JSON_LIMITS = { length: MAX_ANSWER, depth: 16 };
 
-/** Entries that a service finds in its log for Rekor v1, the newest first. Nothing of an answer is believed but that these are all: bodies are held to their ids and to what
- * was looked for, as far as they say it. */
+/** Entries that a service finds in its log for Rekor v1, the newest first. A body is held to its id and to what was looked for, as far as it says it; the rest is the service's
+ * word. Rejects with CommandError for an answer that was not asked for, and where the list or the time has no end. */
 export async function* entriesOnServer(
   url: URL,
   token: string | undefined,
   search: EntrySearch,
+  end: CommandEnd,
 ): AsyncGenerator<FoundArtifact> {
-  const service = new SearchedService(url, token);
+  const service = new SearchedService(url, token, end);
+  const order = new AnsweredOrder();
   for (let before = search.before, left = search.limit; left > 0;) {
-    const page = await service.find(search, before, left);
+    const page = await service.find(search, before, Math.min(left, PAGE));
     for (let at = 0; at < page.ids.length; at += MOST_ENTRIES)
-      for (const entry of await service.retrieve(page.ids.slice(at, at + MOST_ENTRIES)))
-        if (isAskedFor(entry, search)) yield entry;
+      for (const entry of await service.retrieve(page.ids.slice(at, at + MOST_ENTRIES))) {
+        const { logIndex, body } = entry;
+        const isAskedFor =
+          order.mayFollow('v1', logIndex) &&
+          logIndex < (before ?? Infinity) &&
+          mayMeet('artifacts', { body, namedDigests: [] }, search.conditions, search.match);
+        if (!isAskedFor) throw strange();
+        yield entry;
+      }
+    if (page.before === undefined) return;
     // A page may be empty because its time was over. One that does not go on would be asked for again and again.
-    if (page.before === undefined || page.before >= (before ?? Infinity)) return;
+    if (page.before >= (before ?? Infinity)) throw strange();
+    order.page(page.ids.length);
     before = page.before;
     left -= page.ids.length;
   }
-}
-
-/** Subjects of statements stand in no body. */
-function isAskedFor({ body }: FoundArtifact, { conditions, match }: EntrySearch): boolean {
-  const shown = conditions.filter(({ by }) => by !== 'digest');
-  if (match === 'any' && shown.length < conditions.length) return true;
-  return shown.length === 0 || meets(entryKeys('artifacts', { body, namedDigests: [] }), shown, match);
 }
 
 /** Members of a query by what they look for. */
@@ -109,15 +114,17 @@ const MEMBERS: Readonly<Partial<Record<SearchCondition['by'], string>>> = {
   certificate: 'certificateHash',
 };
 
-/** Hits that are asked for at once where all are wanted. */
+/** Hits that are asked for at once. */
 const PAGE = 500;
 
 class SearchedService {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #end: CommandEnd;
 
-  constructor(url: URL, token: string | undefined) {
+  constructor(url: URL, token: string | undefined, end: CommandEnd) {
     this.#base = url.href.replace(/\/$/, '');
+    this.#end = end;
     this.#headers = {
       'content-type': 'application/json',
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -134,21 +141,22 @@ class SearchedService {
       ...Object.fromEntries(members),
       operator: match === 'all' ? 'and' : 'or',
       ...(before === undefined ? {} : { before }),
-      limit: Number.isFinite(limit) ? limit : PAGE,
+      limit,
     };
     const { json, headers } = await this.#ask('index/retrieve', query);
-    const next = Number(headers['x-search-before'] ?? NaN);
-    const ids = arrayOf(json).filter(
-      (id): id is string => typeof id === 'string' && /^[0-9a-f]{80}$/.test(id),
-    );
-    return { ids, before: Number.isSafeInteger(next) ? next : undefined };
+    const ids = arrayOf(json).map(idOf);
+    if (ids.length > limit) throw strange();
+    const next = headers['x-search-before'];
+    return { ids, before: next === undefined ? undefined : indexOf(Number(next)) };
   }
 
+  /** In the order of the ids: each entry once, and no other. */
   async retrieve(entryUUIDs: readonly string[]): Promise<readonly FoundArtifact[]> {
     const { json } = await this.#ask('log/entries/retrieve', { entryUUIDs });
-    return arrayOf(json).flatMap((item) =>
-      Object.entries(recordOf(item)).map(([id, entry]) => foundOf(id, entry)),
-    );
+    const found = arrayOf(json).flatMap((item) => Object.entries(recordOf(item)));
+    const entries = new Map(found);
+    if (found.length !== entryUUIDs.length || entries.size !== entryUUIDs.length) throw strange();
+    return entryUUIDs.map((id) => foundOf(id, entries.get(id) ?? null));
   }
 
   async #ask(
@@ -161,41 +169,43 @@ class SearchedService {
       headers: this.#headers,
       body: JSON.stringify(body),
       maxBytes: MAX_ANSWER,
+      end: this.#end,
     } as const;
-    const { status, headers, bytes } = await exchangeBytes(url, 'the service', request);
-    const text = new TextDecoder().decode(bytes);
-    if (status === 200) return { json: jsonOf(text), headers };
-    const { message } = recordOf(jsonOf(text || '{}'));
-    const retry = retryAfterOf(headers);
-    throw new CommandError(
-      'FAILED',
-      `the service answered ${status}: ${typeof message === 'string' ? message : 'without a reason'}`,
-      {
-        hint:
-          retry === undefined
-            ? 'It serves a log of artifacts for Rekor v1 at that URL, or it does not.'
-            : `Try again in ${retry} s.`,
-      },
+    const { status, headers, bytes } = await retrying(
+      () => exchangeBytes(url, SERVICE, request),
+      (answer) => retryDelay(answer.status, retryAfterOf(answer.headers)),
+      RETRY_LIMITS,
+      this.#end.signal,
     );
+    const answer = { status, bytes, retryAfter: retryAfterOf(headers) };
+    return { json: answeredJson(answer, MAX_ANSWER, strange), headers };
   }
 }
+
+const SERVICE = 'the service';
+
+/** Seconds up to the last moment of the year 9999. */
+const LATEST_TIME = 253_402_300_799;
 
 function foundOf(id: string, entry: JsonValue): FoundArtifact {
   const { body, logIndex, integratedTime } = recordOf(entry);
   const bytes = reading(() => fromBase64(typeof body === 'string' ? body : '!'));
   const leafHash = hashLeaf(sha256, bytes);
-  if (
-    !equalBytes(
-      leafHash,
-      reading(() => fromHex(id.slice(16))),
-    )
-  )
-    throw strange();
-  if (typeof logIndex !== 'number' || typeof integratedTime !== 'number') throw strange();
-  return { api: 1, logIndex, integratedTime, leafHash, body: bytes };
+  if (!equalBytes(leafHash, fromHex(id.slice(16)))) throw strange();
+  const time = indexOf(integratedTime);
+  if (time > LATEST_TIME) throw strange();
+  return { api: 1, logIndex: indexOf(logIndex), integratedTime: time, leafHash, body: bytes };
 }
 
-const jsonOf = (text: string): JsonValue => reading(() => parseStrictJson(text, JSON_LIMITS));
+function idOf(id: JsonValue): string {
+  if (typeof id === 'string' && /^[0-9a-f]{80}$/.test(id)) return id;
+  throw strange();
+}
+
+function indexOf(value: JsonValue | undefined): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw strange();
+}
 
 function arrayOf(json: JsonValue): readonly JsonValue[] {
   if (Array.isArray(json)) return json as readonly JsonValue[];
@@ -218,6 +228,6 @@ function reading<T>(read: () => T): T {
 }
 
 const strange = (): CommandError =>
-  new CommandError('FAILED', 'the service answered what is no entry of a log of artifacts', {
+  new CommandError('FAILED', 'the service answered a search with what was not asked for', {
     hint: 'Is --url the public URL of the service, without a path of its API?',
   });

@@ -5,9 +5,9 @@ import { decodePem } from '../../core/pem.ts';
 import { contentOf, signatureFacts, signerFacts } from '../../search/entry-facts.ts';
 import type { SearchCondition } from '../../search/search-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
-import { parseUrl, requireSafeTransport } from '../certificate/http.ts';
+import { endIn, parseUrl, requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { readInput, readSecret } from '../program/input-file.ts';
+import { readInput, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { apisOf, type ApiOptions } from './artifact-log-facts.ts';
 import { entriesInDirectory, entriesOnServer, type EntrySearch, type FoundArtifact } from './entry-search.ts';
@@ -25,16 +25,19 @@ interface SearchOptions extends ApiOptions {
   readonly any?: true;
   readonly before?: string;
   readonly limit?: string;
+  readonly timeout?: string;
 }
 
 /** Entries, unless there is another word. */
 const DEFAULT_LIMIT = '100';
+/** Seconds that a service has for all of it. */
+const DEFAULT_TIMEOUT = '120';
 
 /** Prints the entries that meet what is asked, the newest of each log first. */
 export async function search(options: SearchOptions, speak: Speaker): Promise<undefined> {
   const query = await queryOf(options);
   let count = 0;
-  for await (const entry of await entriesOf(options, query)) {
+  for await (const entry of await entriesOf(options, query, speak)) {
     count++;
     if (!(await speak.record(factsOf(entry), lineOf(entry))) || count === query.limit) break;
   }
@@ -43,21 +46,29 @@ export async function search(options: SearchOptions, speak: Speaker): Promise<un
   return undefined;
 }
 
-async function entriesOf(options: SearchOptions, query: EntrySearch): Promise<AsyncGenerator<FoundArtifact>> {
+async function entriesOf(
+  options: SearchOptions,
+  query: EntrySearch,
+  speak: Speaker,
+): Promise<AsyncGenerator<FoundArtifact>> {
   const { data, url, accessTokenFile } = options;
   if ((data === undefined) === (url === undefined))
     throw new CommandError('USAGE', 'give either --data or --url', {
       hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
     });
+  const timeout = parseInteger(options.timeout ?? DEFAULT_TIMEOUT, '--timeout', 1, 86_400);
   if (data !== undefined) return entriesInDirectory(data, apisOf(options), query);
   if (options.v2 === true)
     throw new CommandError('USAGE', 'a service is asked for its log of Rekor v1 alone', {
       hint: 'Search the log of Rekor v2 in its data directory.',
     });
   const base = parseUrl(url ?? '', '--url');
-  const token = await readSecret(accessTokenFile, 'log access token');
+  const token = await readAccessToken(accessTokenFile, 'log access token');
   if (token !== undefined) requireSafeTransport(base, 'the service');
-  return entriesOnServer(base, token, query);
+  speak.note(
+    'note: which entries there are, their numbers and times are the word of the service: nothing is verified. `mayfly log search --by-index` proves that they are logged',
+  );
+  return entriesOnServer(base, token, query, endIn(timeout));
 }
 
 async function queryOf(options: SearchOptions): Promise<EntrySearch> {

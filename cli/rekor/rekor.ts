@@ -77,6 +77,7 @@ export const register: RegisterCommand = (program) => {
     .option('--any', 'one of the conditions is enough')
     .option('--before <index>', 'only entries with a lower index')
     .option('--limit <count>', 'entries at most (default: 100)')
+    .option('--timeout <seconds>', 'with --url: most time for the whole command (default: 120)')
     .option('--json', 'print an object a line: {"api":…,"logIndex":…,"kind":…,"digests":…,"signers":…}')
     .addHelpText('after', EXAMPLES)
     .action(action(search));

@@ -12,7 +12,7 @@ import {
 } from '../certificate/http.ts';
 import { CommandError } from '../program/command.ts';
 import { ANSWER_LIMIT, parseLogAnswer, readLogAnswer } from './log-answer.ts';
-import { withWords } from './service-words.ts';
+import { withWords } from '../certificate/service-words.ts';
 
 const LOG = 'the log of signatures';
 /** Milliseconds for one answer: a log of the second version answers when a checkpoint covers the entry. */

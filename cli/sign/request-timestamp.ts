@@ -6,7 +6,7 @@ import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
 import { IMPRINT_HASHES } from '../../tsa/format/object-identifiers.ts';
 import { CommandError } from '../program/command.ts';
 import { exchangeBytes, retryAfterOf, type RawAnswer } from '../certificate/http.ts';
-import { withWords } from './service-words.ts';
+import { withWords } from '../certificate/service-words.ts';
 
 const NONCE_BYTES = 16;
 /** Far above any answer with its certificates. */

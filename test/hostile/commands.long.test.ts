@@ -93,6 +93,25 @@ describe('hostile: what leads a command on', function () {
     expect(asked).to.have.length(6);
   });
 
+  it('an access token that a server repeats is not printed, in whatever it stands', async () => {
+    const token = 'an-access-token-of-the-log';
+    await writeFile(join(directory, 'token'), `${token}\n`, { mode: 0o600 });
+    answer = (_, response) =>
+      response.writeHead(500).end(JSON.stringify({ message: `you sent Bearer ${token}` }));
+    const commands = [
+      ['rekor', 'search', '--identity', 'x'],
+      ['log', 'search', '--identity', 'x', '--by-index', '--trust', '.'],
+    ];
+    for (const words of commands)
+      for (const form of [[], ['--json']]) {
+        const options = ['--url', urlOf(server), '--access-token-file', 'token', ...form];
+        const { code, stdout, stderr } = await runMayfly([...words, ...options], { cwd: directory });
+        expect(code, words.join(' ')).to.equal(3);
+        expect(stdout + stderr).to.contain('you sent Bearer (a token)');
+        expect(stdout + stderr).not.to.contain(token);
+      }
+  });
+
   it('a redirect within the log is followed', async () => {
     answer = (request, response) => {
       if (request.url === '/checkpoint') redirect('/moved')(request, response);

@@ -20,6 +20,7 @@ import {
   type VerifiedCheckpoint,
 } from '../../../tlog/tree/verify-head.ts';
 import { parseTrustedRoot, type TrustedLogInstance } from '../../../trust/format/trusted-root.ts';
+import type { CommandEnd } from '../../certificate/http.ts';
 import { CommandError } from '../../program/command.ts';
 import { readLimited } from '../../program/input-file.ts';
 import type { FollowedEntry, FollowedLog } from './followed-log.ts';
@@ -68,11 +69,12 @@ export async function followArtifactsAt(
   token: string | undefined,
   trust: string,
   isWanted: (name: string) => boolean,
+  end?: CommandEnd,
 ): Promise<FollowedLog[]> {
   const logs: FollowedLog[] = [];
   for (const { api, keys } of await trustedLogs(trust, new URL(url).hostname)) {
     if (!isWanted(`v${api}`)) continue;
-    logs.push(api === 1 ? await firstLog(url, token, keys) : await secondLog(url, token, keys));
+    logs.push(api === 1 ? await firstLog(url, token, keys, end) : await secondLog(url, token, keys, end));
   }
   return logs;
 }
@@ -126,8 +128,9 @@ async function secondLog(
   url: string,
   token: string | undefined,
   keys: readonly TrustedLogInstance[],
+  end: CommandEnd | undefined,
 ): Promise<FollowedLog> {
-  const source = httpSource(`${url}/api/v2`, { accessToken: token });
+  const source = httpSource(`${url}/api/v2`, { accessToken: token, deadline: end?.signal });
   const checkpoint = await source.checkpoint();
   const { origin, size, root } = verified(checkpoint, 2, keys);
   const format = artifactEntries(2);
@@ -178,8 +181,9 @@ async function firstLog(
   url: string,
   token: string | undefined,
   keys: readonly TrustedLogInstance[],
+  end: CommandEnd | undefined,
 ): Promise<FollowedLog> {
-  const reads = new RekorV1Reads(url, token);
+  const reads = new RekorV1Reads(url, token, end);
   const { checkpoint, treeId } = await reads.head();
   const { origin, size, root } = verified(checkpoint, 1, keys);
   return {

@@ -1,13 +1,13 @@
 /** A log of artifacts behind Rekor's first API, entry by entry: it has no tiles. Nothing of an answer is believed; what is made of it has to give the root that the log signed. */
 import { fromBase64, fromHex, utf8 } from '../../../core/bytes.ts';
 import { FormatError } from '../../../core/errors.ts';
-import { retryDelay, retrying } from '../../../core/retry.ts';
+import { RETRY_LIMITS, retryDelay, retrying } from '../../../core/retry.ts';
 import { parseStrictJson, type JsonValue } from '../../../core/strict-json.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
-import { exchangeBytes, retryAfterOf, type RawAnswer } from '../../certificate/http.ts';
+import { exchangeBytes, retryAfterOf, type CommandEnd, type RawAnswer } from '../../certificate/http.ts';
 
 /** An entry; one that is withheld has the hash of its leaf instead of a body. */
 interface ReadEntry {
@@ -28,10 +28,12 @@ const JSON_LIMITS = { length: MAX_ANSWER, depth: 16 };
 export class RekorV1Reads {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #end: CommandEnd | undefined;
   /** What is added to an index of the tree for clients. */
   #firstLogIndex: number | undefined;
 
-  constructor(url: string, token: string | undefined) {
+  constructor(url: string, token: string | undefined, end: CommandEnd | undefined) {
+    this.#end = end;
     this.#url = `${url}/api/v1/log`;
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
@@ -134,11 +136,14 @@ export class RekorV1Reads {
     const request = {
       headers,
       maxBytes: MAX_ANSWER,
+      end: this.#end,
       ...(body === undefined ? {} : { method: 'POST' as const, body }),
     };
     return retrying(
       () => exchangeBytes(new URL(this.#url + path), 'the log', request),
       ({ status, headers: sent }) => retryDelay(status, retryAfterOf(sent)),
+      RETRY_LIMITS,
+      this.#end?.signal,
     );
   }
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exchange, parseUrl, requireSafeTransport } from '../../certificate/http.ts';
 import { CommandError } from '../../program/command.ts';
-import { readSecret } from '../../program/input-file.ts';
+import { readAccessToken } from '../../program/input-file.ts';
 
 /** One thing to report. */
 export type WatchEvent = Readonly<Record<string, unknown>> & {
@@ -36,7 +36,7 @@ export async function openWebhook(
   }
   const target = parseUrl(url, '--webhook');
   requireSafeTransport(target, 'the webhook');
-  const token = await readSecret(tokenFile, 'webhook token');
+  const token = await readAccessToken(tokenFile, 'webhook token');
   const headers = {
     'content-type': 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

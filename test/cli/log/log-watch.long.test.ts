@@ -1,4 +1,5 @@
 /** `mayfly log watch` beside a whole service: in its directory and at its URL, with a webhook. */
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +11,7 @@ import { expect } from 'chai';
 import { isOverLogs, searchLogs } from '../../../cli/log/log-search.ts';
 import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
-import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError, exitCodeOf, type Speaker } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
@@ -29,6 +30,14 @@ import { post } from '../../support/test-service.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
 
 const LOCAL = { host: '127.0.0.1', port: 0 };
+
+/** An entry as the index of a service has it. */
+type IndexEntry = Readonly<Record<string, unknown>>;
+
+/** A page of them. */
+interface IndexPage {
+  readonly entries: readonly IndexEntry[];
+}
 
 describe('mayfly log watch', function () {
   this.timeout(60_000);
@@ -288,6 +297,94 @@ describe('mayfly log watch', function () {
       }
     });
 
+    describe('of a service whose index lies', () => {
+      let front: Server;
+      /** What the index answers, after so many pages. */
+      let index: (page: number, honest: IndexPage) => { readonly status?: number; readonly json: unknown };
+      let pages = 0;
+
+      beforeEach(async () => {
+        pages = 0;
+        front = createServer((request, response) => {
+          void (async () => {
+            const { method = 'GET', url: path = '', headers } = request;
+            const chunks: Buffer[] = [];
+            for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+            const type = headers['content-type'];
+            const answer = await fetch(service.url + path, {
+              method,
+              ...(type === undefined ? {} : { headers: { 'content-type': type } }),
+              ...(method === 'POST' ? { body: Buffer.concat(chunks) } : {}),
+            });
+            const bytes = Buffer.from(await answer.arrayBuffer());
+            if (!path.startsWith('/api/search/')) {
+              response.writeHead(answer.status).end(bytes);
+              return;
+            }
+            const { status = 200, json } = index(++pages, JSON.parse(bytes.toString()) as IndexPage);
+            response.writeHead(status, { 'retry-after': '3600' }).end(JSON.stringify(json));
+          })();
+        }).listen(0, '127.0.0.1');
+        await once(front, 'listening');
+      });
+      afterEach(() => {
+        front.closeAllConnections();
+        front.close();
+      });
+
+      const lied = async (options: LogSearchOptions = {}): Promise<Error> => {
+        const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+        const asked = { url, trust, byIndex: true, identity: 'alice@example.com', ...options } as const;
+        return failureAs(Error, searchLogs(asked, speak));
+      };
+
+      it('ends where its pages have no end', async () => {
+        index = (page) => ({ json: { entries: [], next: `page ${page}` } });
+        expect((await lied()).message).to.contain('without an entry');
+        expect(pages).to.be.below(1000);
+        index = (page, { entries }) => ({ json: { entries, next: `page ${page}` } });
+        expect((await lied()).message).to.contain('what was not asked for');
+      });
+
+      it('takes entries that were asked for alone, each once and in their order', async () => {
+        const cases: readonly ((entries: readonly IndexEntry[]) => readonly unknown[])[] = [
+          (entries) => [...entries, ...entries],
+          (entries) => entries.toReversed(),
+          (entries) => entries.map((entry) => ({ ...entry, index: -1 })),
+          (entries) => entries.map((entry) => ({ ...entry, index: 1e300 })),
+          (entries) => entries.map((entry) => ({ ...entry, origin: 7 })),
+          // Of an origin that nobody knows, too.
+          (entries) => [
+            { ...entries[0], origin: 'x' },
+            { ...entries[0], origin: 'y' },
+            { ...entries[0], origin: 'x' },
+          ],
+        ];
+        for (const change of cases) {
+          index = (_, { entries }) => ({ json: { entries: change(entries), next: null } });
+          expect((await lied()).message, change.toString()).to.contain('what was not asked for');
+        }
+        const digest = hash('sha256', 'after', 'hex');
+        const page = await fetch(`${service.url}/api/search/v1?digest=sha256:${digest}`);
+        const all = ((await page.json()) as IndexPage).entries.filter(({ log }) => log === 'v2');
+        expect(all).to.have.length(1);
+        index = () => ({ json: { entries: all, next: null } });
+        const other = { identity: undefined, digest: hash('sha256', 'another', 'hex') };
+        expect((await lied(other as unknown as LogSearchOptions)).message).to.contain(
+          'what was not asked for',
+        );
+      });
+
+      it('passes on few of its words, and says that another try may end otherwise', async () => {
+        for (const status of [401, 429, 500, 503]) {
+          index = () => ({ status, json: { message: 'long '.repeat(1000) } });
+          const error = await lied();
+          expect(exitCodeOf(error), `${status}`).to.equal(3);
+          expect(error.message.length).to.be.below(400);
+        }
+      });
+    });
+
     it('finds certificates by how often they were used, an artifact counted once', async () => {
       for (const place of places()) {
         // All live yet.
@@ -373,7 +470,7 @@ describe('mayfly log watch', function () {
       try {
         const error = await failureOf(keep(`http://127.0.0.1:${(liar.address() as AddressInfo).port}`));
         expect(error).to.include({ code: 1 });
-        expect((error as { stdout: string }).stdout).to.match(/^contradiction  a note has a malformed/m);
+        expect((error as { stdout: string }).stdout).to.match(/^contradiction {2}a note has a malformed/m);
       } finally {
         liar.close();
       }

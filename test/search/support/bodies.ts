@@ -83,6 +83,14 @@ export function namedCertificate(names: readonly Name[] = EVERY_KIND): NamedCert
   return { der, pem: encodePem('CERTIFICATE', der), spki: SPKI, serial: toHex(serial) };
 }
 
+/** The body of a dsse entry of the first API: what its statement is about does not stand in it. */
+export function dsse(pem: string, text = ''): Uint8Array {
+  const hash = (of: string): object => ({ algorithm: 'sha256', value: toHex(sha256(utf8(`${of} ${text}`))) });
+  const signatures = [{ signature: 'MAA=', verifier: toBase64(utf8(pem)) }];
+  const spec = { envelopeHash: hash('envelope'), payloadHash: hash('payload'), signatures };
+  return utf8(JSON.stringify({ apiVersion: '0.0.1', kind: 'dsse', spec }));
+}
+
 /** The body of a hashedrekord of the first API, and the digest of its artifact, which is another one for another text. */
 export function hashedrekord(pem: string, text = ''): { readonly body: Uint8Array; readonly digest: string } {
   const value = toHex(sha256(utf8(`artifact of ${pem}${text}`)));

@@ -1,5 +1,6 @@
 /** What a service says of a refusal. */
 import { printable } from '../../core/printable.ts';
+import { withoutSentSecrets } from '../program/sent-secrets.ts';
 
 /** A sentence with the service's own words from the body of its answer behind it, short and harmless on a terminal; alone where it sent a page or nothing. */
 export function withWords(sentence: string, body: Uint8Array): string {
@@ -16,5 +17,11 @@ function wordsIn(body: Uint8Array): string {
     // A text of its own.
   }
   const [line = ''] = message.trim().split('\n');
-  return line.startsWith('<') ? '' : printable(line.slice(0, 300));
+  return line.startsWith('<') ? '' : shortWords(line, 300);
+}
+
+/** A text of a server's, harmless on a terminal and at most `length` characters long. A secret is hidden before it could be cut. */
+export function shortWords(text: string, length: number): string {
+  const shown = withoutSentSecrets(text);
+  return printable(shown.length > length ? `${shown.slice(0, length)}…` : shown);
 }
