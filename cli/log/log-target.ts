@@ -12,7 +12,7 @@ import { makeVkey, parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
 import { parseLogV3Json } from '../../ct-log/format/log-v3-json.ts';
 import { CHECKPOINT_FILE } from '../../tlog/store/checkpoint-file.ts';
 import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
-import { LogReadError } from '../../tlog/core/log-error.ts';
+import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { IDENTITY_FILE } from '../../tlog/core/log-identity.ts';
 import { logKeys, logKeysAmong, type CtCheckpointKey } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
@@ -82,8 +82,10 @@ export const timeoutOf = ({ timeout }: Pick<TargetOptions, 'timeout'>): number |
 
 async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const deadline = deadlineOf(options);
-  if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), options, speak);
+  const named = nameOf(options);
+  if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), named, options, speak);
   const source = await openDirectorySource(await logDirectory(data, options), deadline);
+  requireNamed(source.name, source.identity.origin, named);
   const { logId } = source.identity;
   const known = await trustedKeys(options.trust);
   if (known === undefined) {
@@ -161,19 +163,26 @@ async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | un
 }
 
 async function urlTarget(url: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
-  const source = await urlSource(url, options);
-  return keyedTarget({ ...source, description: () => source.get(DESCRIPTION_FILE) }, options, speak);
+  const { source, named } = await urlSource(url, options);
+  const described = { ...source, description: () => source.get(DESCRIPTION_FILE) };
+  return keyedTarget(described, named, options, speak);
 }
 
-/** A log that is checked with the keys in --trust, or else with what it says of itself. */
-async function keyedTarget(source: StaticSource, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
+/** A log that is checked with the keys in --trust, or else with what it says of itself. Its checkpoint must be of the log that is called `named`, where that is said. */
+async function keyedTarget(
+  source: StaticSource,
+  named: string | undefined,
+  options: TargetOptions,
+  speak: Speaker,
+): Promise<LogTarget> {
   const known = await trustedKeys(options.trust);
   if (known !== undefined) {
-    const keys = await keysOfLog(known, source);
+    const keys = await keysOfLog(known, source, named);
     return { source, directory: undefined, keys, logId: logIdOf(keys), trusted: 'trust' };
   }
   speak.note("note: the log's key is the server's own word (log.v3.json); name --trust DIR to be sure");
   const { origin, publicKey, logId } = parseLogV3Json(sha256, utf8Text(await ownWord(source)));
+  requireNamed(source.name, origin, named);
   const own = logKeysAmong([makeVkey(sha256, origin, 'static-ct', publicKey)]);
   return { source, directory: undefined, keys: own, logId, trusted: 'server' };
 }
@@ -188,8 +197,17 @@ async function ownWord(source: StaticSource): Promise<Uint8Array> {
   });
 }
 
+/** A log behind a URL, and what it is called, if that is known: whatever is served there, it has to be that one. */
+interface NamedSource {
+  readonly source: HttpSource;
+  readonly named: string | undefined;
+}
+
+/** What the address of a log of a service ends with. */
+const NAME_AT_END = /\/log\/([a-z0-9._-]+)$/;
+
 /** The log at a URL, or, of a server, its log of that name or the one in use. */
-async function urlSource(url: string, options: TargetOptions): Promise<HttpSource> {
+async function urlSource(url: string, options: TargetOptions): Promise<NamedSource> {
   const { accessTokenFile } = options;
   const name = nameOf(options);
   const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
@@ -211,7 +229,8 @@ async function urlSource(url: string, options: TargetOptions): Promise<HttpSourc
   const list = name === undefined ? await unlessThereIsNone(at('/log').get('')) : undefined;
   const chosen = name ?? (list === undefined ? undefined : nameInUse(list, base));
   const log = at(chosen === undefined ? '' : `/log/${chosen}`);
-  if ((await unlessThereIsNone(log.checkpoint())) !== undefined) return log;
+  const named = chosen ?? NAME_AT_END.exec(base)?.[1];
+  if ((await unlessThereIsNone(log.checkpoint())) !== undefined) return { source: log, named };
   throw noLog(log.name, base);
 }
 
@@ -261,14 +280,33 @@ function keysOfOrigin(known: readonly CtCheckpointKey[], origin: string): readon
   return keys.length > 0 ? keys : known;
 }
 
-/** The keys of the log that the checkpoint at `source` names: its signatures have to be of these. */
+/** The keys of the log that is meant: its signatures have to be of these. One that is not named is the one that the checkpoint at `source` says it is. */
 async function keysOfLog(
   known: readonly CtCheckpointKey[],
   source: StaticSource,
+  named: string | undefined,
 ): Promise<readonly CtCheckpointKey[]> {
-  if (new Set(known.map(({ origin }) => origin)).size < 2) return known;
-  const checkpoint = await source.checkpoint();
-  return keysOfOrigin(known, parseCheckpoint(checkpoint).origin);
+  const possible = known.filter(({ origin }) => named === undefined || lastPart(origin) === named);
+  if (possible.length === 0)
+    throw new CommandError('FAILED', `--trust knows no log called ${named ?? ''}`, {
+      hint: 'Export the trust directory again: it names the logs that there were then.',
+    });
+  const isOne = new Set(possible.map(({ origin }) => origin)).size < 2;
+  if (isOne && named === undefined) return possible;
+  const { origin } = parseCheckpoint(await source.checkpoint());
+  requireNamed(source.name, origin, named);
+  return keysOfOrigin(possible, origin);
+}
+
+/** What a log with that origin is called. */
+const lastPart = (origin: string): string => origin.slice(origin.lastIndexOf('/') + 1);
+
+/** Throws {@link LogError} `LOG_CORRUPT` unless the log with that origin is called so: another one of the same service, such as the one before it, is not to stand in its place. */
+function requireNamed(where: string, origin: string, named: string | undefined): void {
+  if (named === undefined || lastPart(origin) === named) return;
+  throw new LogError('LOG_CORRUPT', `${where} is not the log ${named}, but "${origin}"`, {
+    hint: 'The last part of the origin of a log is its name. Another log was put in its place.',
+  });
 }
 
 function logIdOf(keys: readonly Vkey[]): Uint8Array {

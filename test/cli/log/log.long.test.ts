@@ -74,7 +74,7 @@ describe('cli/log/log', function () {
     });
   });
 
-  it('finds the log of a service by its list, whatever it is called, and asks when there are several', async () => {
+  it('finds the log of a service by its list, and asks when there are several', async () => {
     const reader = await serveReader(log.reader);
     const names: string[] = [];
     const server = createServer((request, response) => {
@@ -83,9 +83,9 @@ describe('cli/log/log', function () {
       // Of a log of artifacts, which is none of these.
       else if (url === '/checkpoint')
         response.end(`127.0.0.1\n1\n${'A'.repeat(43)}=\n\n— 127.0.0.1 AAAAAAAA\n`);
-      else if (!url.startsWith('/log/first/')) response.writeHead(404).end();
+      else if (!/^\/log\/(?:2026|2026b)\//.test(url)) response.writeHead(404).end();
       else
-        void fetch(url.replace('/log/first', reader.url)).then(async (answer) => {
+        void fetch(url.replace(/^\/log\/[^/]+/, reader.url)).then(async (answer) => {
           response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
         });
     }).listen(0, '127.0.0.1');
@@ -93,17 +93,57 @@ describe('cli/log/log', function () {
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const none = await run('status', '--url', base);
     expect([none.code, none.stderr]).to.deep.equal([3, `mayfly: the service at ${base} has no log\n`]);
-    names.push('first');
+    names.push('2026');
     expect(json(await run('status', '--url', `${base}/`, '--trust', trust, '--json'))).to.include({
       size: 305,
-      source: `${base}/log/first`,
+      source: `${base}/log/2026`,
     });
-    names.push('second');
+    names.push('2027');
     const several = await run('status', '--url', base, '--trust', trust);
     expect(several.code).to.equal(2);
-    expect(several.stderr).to.include('--log: first, second');
-    const chosen = await run('status', '--url', base, '--log', 'first', '--trust', trust);
+    expect(several.stderr).to.include('--log: 2026, 2027');
+    const chosen = await run('status', '--url', base, '--log', '2026', '--trust', trust);
     expect(chosen.code, chosen.stderr).to.equal(0);
+    // Another log of the service in the place of the one that is named, or listed.
+    const both = join(test.root, 'trust-of-both');
+    mkdirSync(both);
+    const { treeHead, checkpoint } = logSigners();
+    const second = logKeys({
+      origin: 'localhost/log/2026b',
+      publicKey: treeHead.publicKey,
+      ed25519PublicKey: checkpoint.publicKey.subarray(-32),
+    });
+    const keysOfBoth = [...logKeys(test.identity), ...second].map((key) => `${encodeVkey(key)}\n`).join('');
+    writeFileSync(join(both, 'log.vkey'), keysOfBoth);
+    names.splice(0, 2, '2026b');
+    const meant = [
+      ['--url', base, '--log', '2026b'],
+      ['--url', `${base}/log/2026b`],
+      ['--url', base],
+    ];
+    for (const words of meant)
+      for (const command of [
+        ['status'],
+        ['check'],
+        ['list'],
+        ['search', '--identity', 'x'],
+        ['proof', certificate],
+      ]) {
+        const [word = '', ...rest] = command;
+        const replaced = await run(word, ...rest, ...words, '--trust', both);
+        expect(replaced.code, `${word} ${words.join(' ')}`).to.equal(1);
+        expect(replaced.stdout + replaced.stderr).to.include(
+          'is not the log 2026b, but "localhost/log/2026"',
+        );
+      }
+    const own = await run('status', '--url', `${base}/log/2026b`);
+    expect([own.code, own.stderr.includes('is not the log 2026b')]).to.deep.equal([1, true]);
+    const unknown = await run('check', '--url', `${base}/log/2026b`, '--trust', trust);
+    expect([unknown.code, unknown.stderr.includes('--trust knows no log called 2026b')]).to.deep.equal([
+      3,
+      true,
+    ]);
+    expect((await run('check', '--url', `${base}/log/2026`, '--trust', both)).code).to.equal(0);
     names.push('../secret');
     expect((await run('status', '--url', base)).stderr).to.include('cannot be understood');
     server.closeAllConnections();
