@@ -18,7 +18,7 @@ import {
   type Tile,
 } from '../tlog/format/tile.ts';
 import { CHAIN_FOLDER, chainCertificatePath } from './chain-certificates.ts';
-import { LogCopy } from '../tlog/store/log-copy.ts';
+import { copyingAlone, LogCopy } from '../tlog/store/log-copy.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import type { CtLogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
@@ -48,24 +48,32 @@ interface ExportOptions {
   readonly description: string;
   /** Called now and then with the number of files looked at so far. */
   readonly progress?: ((files: number) => void) | undefined;
+  /** Milliseconds that another export to the same directory is waited for; default: two minutes. */
+  readonly waitMs?: number | undefined;
 }
+
+const WAIT_MS = 120_000;
 
 /**
  * Copies the log at its newest signed checkpoint: all tiles of that size, the partial ones too, the chain
  * certificates, the description, and the checkpoint last. So a reader of the copy finds at any moment all that its checkpoint implies, and
  * after a crash a second run writes what is missing. A copy of an earlier size is brought up to date in the same way;
  * files that are there are not written again, for their bytes never change, and not read again either, but for the tiles
- * of its checkpoint's root (`checkLog` reads all). Throws LogError `LOG_CORRUPT` when tiles, here or there, do not belong to
+ * of its checkpoint's root (`checkLog` reads all). Another export to the same directory is waited for. Throws LogError `LOG_CORRUPT` when tiles, here or there, do not belong to
  * their checkpoint, `LOG_EXISTS` when the directory holds another log, a larger copy of this one or one of another history,
- * and the system's errors.
+ * `LOG_LOCKED` when another export does not end in time, and the system's errors.
  */
 export async function exportLog(options: ExportOptions): Promise<LogExport> {
-  const { out, description, progress } = options;
-  const checkpoint = await options.source.checkpoint();
-  const head = verifyCheckpoint(checkpoint, logKeys(options.source.identity));
-  // A server that runs may have written the checkpoint after the snapshot was taken.
-  const source = head.size > options.source.head.size ? await options.source.reread() : options.source;
-  await requireRoot(source, head);
+  const { out, source, waitMs = WAIT_MS } = options;
+  // Nothing is left of what is refused, the lock neither.
+  await newestMoment(source);
+  await requireOwn(source, out);
+  return copyingAlone(out, waitMs, () => writeCopy(options));
+}
+
+/** While no other export writes there. */
+async function writeCopy({ source: opened, out, description, progress }: ExportOptions): Promise<LogExport> {
+  const { source, head, checkpoint } = await newestMoment(opened);
   await requireSameLog(source, head, out);
   const copy = new LogCopy(out);
   // The first file says whose the others are.
@@ -79,6 +87,22 @@ export async function exportLog(options: ExportOptions): Promise<LogExport> {
   await copy.replace(DESCRIPTION_FILE, Buffer.from(description));
   await copy.replace(CHECKPOINT_FILE, checkpoint);
   return { head, written: copy.written, present: copy.files - copy.written };
+}
+
+interface LogMoment {
+  readonly source: DirectorySource;
+  readonly head: VerifiedCheckpoint;
+  readonly checkpoint: Uint8Array;
+}
+
+/** The newest checkpoint, and a snapshot of the log that has all of it. Throws LogError `LOG_CORRUPT`. */
+async function newestMoment(opened: DirectorySource): Promise<LogMoment> {
+  const checkpoint = await opened.checkpoint();
+  const head = verifyCheckpoint(checkpoint, logKeys(opened.identity));
+  // A server that runs may have written the checkpoint after the snapshot was taken.
+  const source = head.size > opened.head.size ? await opened.reread() : opened;
+  await requireRoot(source, head);
+  return { source, head, checkpoint };
 }
 
 /** The bytes of exactly this tile: a source may answer a partial one with what it has grown to since. */
@@ -143,17 +167,25 @@ async function requireRoot(source: DirectorySource, { size, root }: VerifiedChec
   });
 }
 
-/** Tiles of another log beside ours would be served as ours, and an older checkpoint over a newer one is a step back. */
-async function requireSameLog(source: DirectorySource, head: VerifiedCheckpoint, out: string): Promise<void> {
+/** Tiles of another log beside ours would be served as ours. Returns the checkpoint of the copy that is there, if there is one. */
+async function requireOwn(
+  { identity }: Pick<DirectorySource, 'identity'>,
+  out: string,
+): Promise<Uint8Array | undefined> {
   const there = staticSource(out);
   const description = await unlessMissing(there.description());
-  if (description !== undefined && !isOf(source.identity, description))
-    throw inTheWay(out, 'a copy of another log');
+  if (description !== undefined && !isOf(identity, description)) throw inTheWay(out, 'a copy of another log');
   const checkpoint = await unlessMissing(there.checkpoint());
-  if (description === undefined || checkpoint === undefined) {
-    await requireFree(out, description === undefined ? [] : ['tile', CHAIN_FOLDER, DESCRIPTION_FILE]);
-    return;
-  }
+  if (description !== undefined && checkpoint !== undefined) return checkpoint;
+  await requireFree(out, description === undefined ? [] : ['tile', CHAIN_FOLDER, DESCRIPTION_FILE]);
+  return undefined;
+}
+
+/** {@link requireOwn}; and an older checkpoint over a newer one is a step back. */
+async function requireSameLog(source: DirectorySource, head: VerifiedCheckpoint, out: string): Promise<void> {
+  const checkpoint = await requireOwn(source, out);
+  if (checkpoint === undefined) return;
+  const there = staticSource(out);
   const { size, root } = verifyCheckpoint(checkpoint, logKeys(source.identity));
   if (size > head.size) throw inTheWay(out, `a copy of ${size} entries, and this log has ${head.size}`);
   if (size === 0) return;

@@ -14,6 +14,7 @@ import type { CtLog } from '../../ct-log/ct-log.ts';
 import type { CtLogIdentity } from '../../ct-log/log-identity.ts';
 import { checkpointSigners, logKeys } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
+import { withFileLock } from '../../storage/file-lock.ts';
 import { staticSource } from '../../ct-log/static-source.ts';
 import { verifyCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
@@ -76,6 +77,8 @@ describe('ct-log/export-log', function () {
         ...[...tilesOf(size, 'data')].map(tilePath),
         ...issuers.map((name) => `issuer/${name}`),
         ...['checkpoint', 'log.v3.json'],
+        // Empty: what keeps a second export waiting.
+        '.lock',
       ];
       expect(await names()).to.deep.equal(expected.sort());
       expect(await check()).to.deep.include({ ok: true, entries: size });
@@ -254,6 +257,34 @@ describe('ct-log/export-log', function () {
     for (const name of ['tile/data/001.p/44', 'tile/0/000']) await rm(join(out, name));
     await run();
     expect(await names()).to.not.include.members(left);
+  });
+
+  it('writes one after the other where several run at once, and never steps back', async () => {
+    await issue(300);
+    const early = await openDirectorySource(test.directory);
+    await issue(300);
+    const runs = await Promise.all([run({ source: early }), run(), run({ source: early }), run()]);
+    expect(runs.map(({ head }) => head.size)).to.deep.equal([600, 600, 600, 600]);
+    expect(runs.filter(({ present }) => present === 0)).to.have.length(1);
+    expect(await check()).to.deep.include({ ok: true, entries: 600 });
+  });
+
+  it('waits for another one for a bounded time', async () => {
+    await issue(3);
+    await mkdir(out);
+    await withFileLock(join(out, '.lock'), 1000, async () => {
+      expect(await codeOf(run({ waitMs: 50 }))).to.equal('LOG_LOCKED');
+    });
+    expect(await names()).to.deep.equal(['.lock']);
+    expect((await run({ waitMs: 50 })).head.size).to.equal(3);
+  });
+
+  it('leaves no lock in a directory of something else', async () => {
+    await issue(3);
+    await mkdir(out);
+    await writeFile(join(out, 'index.html'), 'a web site');
+    expect(await codeOf(run())).to.equal('LOG_EXISTS');
+    expect(await names()).to.deep.equal(['index.html']);
   });
 
   it('copies no data tile whose entries are not those of the tree', async () => {

@@ -2,10 +2,41 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../../core/errors.ts';
 import { removeTemporary, writeDurably } from '../../storage/durable-file.ts';
+import { FileFault } from '../../storage/file-fault.ts';
+import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
+import { LogError } from '../core/log-error.ts';
+
+/** In the directory of a copy, empty. */
+const LOCK_FILE = '.lock';
+
+/** Makes the directory `out`, and runs `work` while no other process copies a log to it. Rejects with LogError `LOG_LOCKED` when another one does not end within
+ * `waitMs`, with FileFault, and with what `work` rejects with. */
+export async function copyingAlone<T>(out: string, waitMs: number, work: () => Promise<T>): Promise<T> {
+  await ensureDirectory(out, 0o755);
+  const held = { isTaken: false };
+  try {
+    return await withFileLock(join(out, LOCK_FILE), waitMs, () => {
+      held.isTaken = true;
+      return work();
+    });
+  } catch (error) {
+    if (held.isTaken) throw error;
+    if (error instanceof LockTimeout) throw copying(out, error);
+    // A file system without locks, or the file of another user, which no lock can be had of: there one copy at a time is for its operator to see to.
+    if (error instanceof FileFault) return work();
+    throw error;
+  }
+}
+
+const copying = (out: string, cause: LockTimeout): LogError =>
+  new LogError('LOG_LOCKED', `another export writes to ${out}`, {
+    hint: 'Wait until it has ended: the next export writes what is missing.',
+    cause,
+  });
 
 /** The files of a log below a directory that a web server, most likely another user, must be able to read. One at a time
- * writes there: what a crash left in a directory is removed before the first file is written to it. */
+ * writes there ({@link copyingAlone}): what a crash left in a directory is removed before the first file is written to it. */
 export class LogCopy {
   /** Files that were written, and all. */
   written = 0;
