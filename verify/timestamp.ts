@@ -10,6 +10,7 @@ import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
 import type { ImprintHash } from '../tsa/format/object-identifiers.ts';
 import { parseTimestamp, type TimestampToken } from '../tsa/format/timestamp-token.ts';
 import type { TimestampCrypto } from './crypto.ts';
+import { requireNotAhead } from './present.ts';
 import { nameText } from './read-once.ts';
 import { faultOf, StepRecorder, type SkippedStep, type Step } from './step.ts';
 import {
@@ -29,7 +30,7 @@ import { refused, type Fault } from './verify-error.ts';
 
 /** The checks, in the order in which they are made. */
 export const TIMESTAMP_STEPS = [
-  ...(['token', 'imprint', 'authority', 'chain', 'signature', 'nonce', 'policy'] as const),
+  ...(['token', 'imprint', 'authority', 'chain', 'signature', 'time', 'nonce', 'policy'] as const),
 ] as const;
 
 /** One of the checks. */
@@ -47,6 +48,8 @@ export interface TimestampVerifyRequest {
   readonly nonce?: Uint8Array | undefined;
   /** Dotted object identifier of the policy under which it must have been made; any without it. */
   readonly policy?: string | undefined;
+  /** Milliseconds since the epoch: the verifier's clock. A time more than five minutes ahead of it is refused; without it none is. */
+  readonly clock?: number | undefined;
   readonly crypto: TimestampCrypto;
 }
 
@@ -108,7 +111,8 @@ function isOfUnknownKind(timestamp: Uint8Array, trust: TimestampTrust): boolean 
   }
 }
 
-const askedSteps = ({ nonce, policy }: TimestampVerifyRequest): readonly TimestampStep[] => [
+const askedSteps = ({ nonce, policy, clock }: TimestampVerifyRequest): readonly TimestampStep[] => [
+  ...(clock === undefined ? [] : (['time'] as const)),
   ...(nonce === undefined ? [] : (['nonce'] as const)),
   ...(policy === undefined ? [] : (['policy'] as const)),
 ];
@@ -216,8 +220,13 @@ function refuseUnknown(
 async function checkAsked(
   record: StepRecorder<TimestampStep>,
   { info }: TimestampToken,
-  { nonce, policy }: TimestampVerifyRequest,
+  { nonce, policy, clock }: TimestampVerifyRequest,
 ): Promise<void> {
+  if (clock !== undefined)
+    await record.run('time', () => {
+      requireNotAhead(info.time, clock, 'the timestamp');
+      return [`${rfc3339(info.time)}, which has been`, undefined];
+    });
   if (nonce !== undefined)
     await record.run('nonce', () => {
       if (info.nonce === undefined) throw refused('the timestamp has no nonce', 'policy');

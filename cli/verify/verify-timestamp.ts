@@ -46,7 +46,15 @@ export async function verifyTimestampFile(
       'Take the trusted_root.json of `mayfly trust export`.',
     );
   const timestamp = derOf(await readFileOrStdin(file, 'the timestamp'));
-  const request = { timestamp, digestOf, authorities, nonce, policy, crypto: platformCrypto };
+  const request = {
+    timestamp,
+    digestOf,
+    authorities,
+    nonce,
+    policy,
+    clock: Date.now(),
+    crypto: platformCrypto,
+  };
   const verification = await verifyTimestamp(request);
   speak.answer(facts(verification), text(verification));
   speak.note(

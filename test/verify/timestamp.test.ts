@@ -415,6 +415,17 @@ describe('verify/timestamp', () => {
       expect([fault, steps.find((step) => !step.ok)?.name]).to.deep.equal(['policy', 'imprint']);
     });
 
+    it('is of no time that lies well ahead of the clock of who verifies', async () => {
+      for (const [ahead, says] of [
+        [5 * 60_000, /^ok$/],
+        [
+          5 * 60_000 + 1,
+          /^time: the timestamp says \S+, which lies in the future: the clock of this machine says /,
+        ],
+      ] as const)
+        expect(verdictOf(await judge(tokenOf(made), [authority], { clock: SECOND - ahead }))).to.match(says);
+    });
+
     it('has the nonce and the policy that were asked for', async () => {
       const nonce = unsignedInteger(fromHex('8000000000000001'));
       const with64 = tokenOf(made, { rest: [nonce] });

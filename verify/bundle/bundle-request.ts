@@ -31,6 +31,8 @@ export interface BundleRequest {
   /** Milliseconds since the epoch: the present time, at which the signer is judged where nothing trusted says when it signed. Without it such a bundle is
    * refused. */
   readonly now?: number | undefined;
+  /** Milliseconds since the epoch: the verifier's clock, that of the machine by default. A signing time more than five minutes ahead of it is refused. */
+  readonly clock?: number | undefined;
   /** Of an attestation: exactly this type of predicate. */
   readonly predicateType?: string | undefined;
   /** Of an attestation. */
@@ -50,6 +52,7 @@ export function requireMeetable({
   signer,
   thresholds = {},
   now,
+  clock,
   deny,
   proof,
   requireInclusion,
@@ -63,7 +66,7 @@ export function requireMeetable({
   for (const [name, value] of Object.entries<number | undefined>({ ...thresholds }))
     if (value !== undefined && !(Number.isInteger(value) && value >= 0))
       throw new RangeError(`thresholds.${name} is not a whole number from 0 on: ${value}`);
-  for (const [name, value] of Object.entries({ now, 'deny.now': deny?.now }))
+  for (const [name, value] of Object.entries({ now, clock, 'deny.now': deny?.now }))
     if (value !== undefined && !Number.isFinite(value))
       throw new RangeError(`${name} is not a time in milliseconds: ${value}`);
 }

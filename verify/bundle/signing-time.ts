@@ -5,6 +5,7 @@ import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
+import { requireNotAhead } from '../present.ts';
 import { certificateOf, keyName, nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
 import { verifyTimestamp, type TimestampVerification } from '../timestamp.ts';
@@ -65,6 +66,8 @@ export interface TimePolicy {
   readonly thresholds: Thresholds;
   /** Milliseconds since the epoch: where no source has a time, the one at which the signer is judged. */
   readonly now: number | undefined;
+  /** Milliseconds since the epoch: the verifier's own, which no time may be well ahead of. */
+  readonly clock: number;
   /** What failed already that times need. */
   readonly needs: BundleStep | undefined;
 }
@@ -86,6 +89,12 @@ export async function findTimes(
   const needs = policy.needs ?? failed;
   if (needs !== undefined) return { times, at: undefined, needs };
   const at = await record.run('time', () => {
+    for (const { source, name, time } of times)
+      requireNotAhead(
+        time,
+        policy.clock,
+        source === 'entry' ? `the log ${name}` : `the timestamp of "${name}"`,
+      );
     const judged = requireTimes(sources, trust, policy.thresholds, policy.now);
     return [`${times.length === 0 ? 'the present, ' : ''}${judged.map(rfc3339).join(' and ')}`, judged];
   });

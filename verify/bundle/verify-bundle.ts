@@ -141,13 +141,13 @@ class BundleJudge {
     key: BundleKey | undefined,
     hash: ArtifactHash | undefined,
   ): Promise<void> {
-    const { thresholds = {}, now } = this.#request;
+    const { thresholds = {}, now, clock = Date.now() } = this.#request;
     const { logs, timestamps } = this.#request.trust;
     const trust = { logs, timestamps, crypto: this.#crypto };
     const logged = key && (await loggedSignatureOf(bundle, key, hash, this.#request.artifact));
     const isUnknown = bundle.entries.length > 0 && logged === undefined;
     const needs = key === undefined ? 'key' : isUnknown ? 'signature' : undefined;
-    const found = await findTimes(this.#record, bundle, logged, trust, { thresholds, now, needs });
+    const found = await findTimes(this.#record, bundle, logged, trust, { thresholds, now, clock, needs });
     this.#times = found.times;
     this.#at = found.at ?? [];
     if (found.needs !== undefined) this.#plan.skip(found.needs, ['time']);

@@ -98,7 +98,7 @@ describe('mayfly verify timestamp', function () {
       fault: 'certificate',
       time: null,
       failed: ['imprint'],
-      skipped: ['nonce'],
+      skipped: ['time', 'nonce'],
     });
     const nonce = await verify('token.tsr', '--artifact', 'message', ...trust, '--nonce', '31');
     expect(nonce.stdout).to.match(/^FAILED {2}nonce [^]*genuine, but not the one that was asked for/m);

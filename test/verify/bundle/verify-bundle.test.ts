@@ -102,6 +102,24 @@ describe('verify/bundle', () => {
       expect(await judged(keyBundle(), { ...withKey, artifact })).to.equal('ok');
     });
 
+    it('accepts no time that lies well ahead of the clock of who verifies', async () => {
+      const late = (withheld: Partial<Bundle>, ahead: number): Promise<string> =>
+        judged(messageBundle(withheld), { clock: SIGNED_AT - ahead, thresholds: { entries: 0 } });
+      for (const part of [{}, { entries: [] }, { timestamps: [], entries: bundle.entries.slice(0, 1) }]) {
+        expect(await late(part, 5 * MINUTE)).to.equal('ok');
+        expect(await late(part, 5 * MINUTE + 1000)).to.match(
+          /^artifact \| time: the (?:log|timestamp of) .* says 2026-11-22T10:01:00Z, which lies in the future: the clock of this machine says 2026-11-22T09:55:59Z/,
+        );
+      }
+      // Where nothing else says when it was, it is judged at the present, which is not ahead.
+      expect(
+        await judged(messageBundle({ entries: [], timestamps: [] }), {
+          thresholds: { entries: 0 },
+          now: SIGNED_AT,
+        }),
+      ).to.equal('ok');
+    });
+
     it('says every checked fact', async () => {
       const { steps, times, at, identity, issuer, path } = await verified(bundle);
       expect(steps.map(({ name, detail }) => `${name}: ${detail}`)).to.deep.equal([

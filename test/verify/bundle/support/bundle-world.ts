@@ -199,6 +199,7 @@ export const verified = (
     artifact: artifactOfBytes(ARTIFACT, platformCrypto),
     trust: trustOf(trustedRoot, platformCrypto),
     signer: { type: 'certificate', identity: { identity: exactly(IDENTITY), issuer: exactly(ISSUER) } },
+    clock: SIGNED_AT + 24 * 3_600_000,
     ...request,
   });
 
