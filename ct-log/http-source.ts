@@ -2,7 +2,7 @@ import { messageOf } from '../core/errors.ts';
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { mostBytes } from '../tlog/core/log-file.ts';
-import { tooLong, type LogSource } from './source.ts';
+import { tileOrFull, tooLong, type LogSource } from './source.ts';
 
 /** Milliseconds until one answer must be there. */
 const TIMEOUT_MS = 30_000;
@@ -33,7 +33,7 @@ export function httpSource(url: string, { accessToken, deadline }: HttpSourceOpt
     name: base,
     get,
     checkpoint: () => get('checkpoint'),
-    tile: get,
+    tile: (path) => tileOrFull(path, get),
     chainCertificate: (hex) => get(`issuer/${hex}`),
   };
 }

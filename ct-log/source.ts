@@ -1,4 +1,4 @@
-import { LogError } from '../tlog/core/log-error.ts';
+import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 
 /** A log as its readers see it: the resources of static-ct-api, wherever they lie. */
 export interface LogSource {
@@ -25,3 +25,22 @@ export const tooLong = (where: string): LogError =>
   new LogError('LOG_STORAGE', `${where} cannot be read: the time for the whole command is up`, {
     hint: 'Give more with --timeout, if the log is worth waiting for.',
   });
+
+/** The tile at `path` as `read` finds it, and the full one where a partial one is not there: a log may remove the partial ones once the full one is published, and readers of an older
+ * head want a prefix of it (tlog-tiles). Rejects as `read` does, with what it says of `path` where there is neither. */
+export async function tileOrFull(
+  path: string,
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  try {
+    return await read(path);
+  } catch (error) {
+    const full = path.replace(/\.p\/\d+$/, '');
+    if (full === path || !isMissing(error)) throw error;
+    return read(full).catch((other: unknown) => {
+      throw isMissing(other) ? error : other;
+    });
+  }
+}
+
+const isMissing = (error: unknown): boolean => error instanceof LogReadError && error.code === 'NOT_FOUND';

@@ -6,7 +6,7 @@ import { parseTilePath } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { readLogFile } from '../tlog/core/log-file.ts';
-import { requireTime, type LogSource } from './source.ts';
+import { requireTime, tileOrFull, type LogSource } from './source.ts';
 
 /** Name of the log's description. */
 export const DESCRIPTION_FILE = 'log.v3.json';
@@ -34,7 +34,7 @@ export function staticSource(directory: string, deadline?: AbortSignal): StaticS
     description: () => read(DESCRIPTION_FILE),
     tile: async (path) => {
       parseTilePath(path, 'data');
-      return read(path);
+      return tileOrFull(path, read);
     },
     chainCertificate: (hex) => {
       if (/^[0-9a-f]{64}$/.test(hex)) return read(chainCertificatePath(hex));

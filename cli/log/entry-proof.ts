@@ -5,6 +5,7 @@ import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
 import { parseBundle } from '../../bundle/format/bundle.ts';
 import { fewHashes, type BundleEntry } from '../../bundle/format/bundle-entry.ts';
 import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
+import { tileOrFull } from '../../ct-log/source.ts';
 import { artifactLogsIn } from '../../instance/artifact-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { openArtifactReads } from '../../rekor/artifact-reads.ts';
@@ -12,7 +13,7 @@ import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
-import { hashLeaf } from '../../tlog/format/merkle.ts';
+import { HASH_LENGTH, hashLeaf } from '../../tlog/format/merkle.ts';
 import { inclusionProof } from '../../tlog/format/merkle-proof.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
 import { hashesFromTiles, tilePath } from '../../tlog/format/tile.ts';
@@ -211,7 +212,12 @@ async function askSecond(source: HttpSource, { logIndex: index }: SoughtEntry): 
   const checkpoint = await source.get('api/v2/checkpoint');
   const { size } = parseCheckpoint(checkpoint);
   if (index >= size) throw notThere(`the log has ${size} entries, and none with index ${index}`);
-  const hashes = hashesFromTiles(sha256, size, (tile) => source.get(`api/v2/${tilePath(tile)}`));
+  const hashes = hashesFromTiles(sha256, size, async (tile) =>
+    (await tileOrFull(`api/v2/${tilePath(tile)}`, (path) => source.get(path))).subarray(
+      0,
+      tile.width * HASH_LENGTH,
+    ),
+  );
   const path = await inclusionProof(sha256, index, size, hashes);
   return { logIndex: index, index, leafHash: await hashes(0, index), path, checkpoint };
 }
