@@ -1,5 +1,6 @@
 /** The directory that `mayfly trust fetch` keeps: the files, and below `tuf` the metadata from which a later fetch follows. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../../../core/bytes.ts';
 import { FormatError, systemCode } from '../../../core/errors.ts';
@@ -61,6 +62,25 @@ export async function refuseDataDirectory(directory: string): Promise<void> {
       });
     if (dirname(at) === at) return;
   }
+}
+
+/** An empty directory to work in, which is to be removed. Where there is none for temporary files, as in a container that is read but for its volumes, it is in `directory`, or in what there is of the way
+ * to it. Rejects with the typed error of the disk. */
+export async function scratchBeside(directory: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), 'mayfly-fetch-'));
+  } catch {
+    const there = await nearest(directory);
+    return mkdtemp(join(there, '.mayfly-fetch-')).catch((error: unknown) => {
+      throw systemFault(there, 'write', error);
+    });
+  }
+}
+
+async function nearest(directory: string): Promise<string> {
+  const parent = dirname(directory);
+  const isThere = !(await isMissing(directory).catch(() => false));
+  return isThere || parent === directory ? directory : nearest(parent);
 }
 
 /** What was trusted before this fetch. */

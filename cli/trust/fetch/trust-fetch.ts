@@ -1,6 +1,5 @@
 /** `mayfly trust fetch`: everything that verifiers and signing clients need, by one hash, and later by what was trusted before. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { rfc3339 } from '../../../core/clock.ts';
 import { FormatError } from '../../../core/errors.ts';
@@ -22,6 +21,7 @@ import {
   beginFrom,
   refuseDataDirectory,
   replaceFiles,
+  scratchBeside,
   stateIn,
   trustBefore,
   type FollowedState,
@@ -46,9 +46,9 @@ export async function fetchTrust(
   const directory = resolve(options.out);
   const mirror = mirrorOf(parseUrl(url, 'URL'));
   await refuseDataDirectory(directory);
-  const scratch = await mkdtemp(join(tmpdir(), 'mayfly-fetch-'));
+  const scratch = await scratchBeside(directory);
   try {
-    const fetcher = new BoundedFetcher();
+    const fetcher = new BoundedFetcher(scratch);
     const state = await stateIn(directory);
     await begin({ ...options, directory, scratch, mirror, fetcher, state });
     const targets = await followRepository({ scratch, mirror, fetcher });

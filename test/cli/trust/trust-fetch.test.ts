@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { refusal } from '../../../cli/trust/fetch/fetch-refusal.ts';
 import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
-import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError, exitCodeOf, type Speaker } from '../../../cli/program/command.ts';
 import { readTrustDirectory } from '../../../cli/verify/trust-directory.ts';
 import { encodeSigningConfig, parseSigningConfig } from '../../../trust/format/signing-config.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
@@ -335,6 +335,42 @@ describe('mayfly trust fetch', function () {
     ] as const;
     for (const [message, cause] of cases)
       expect(refusal(new Error(message), 'https://a.test').message, message).to.match(cause);
+  });
+
+  it('asks again where the server is busy or has a fault, and calls that no refusal where it lasts', async () => {
+    const fingerprint = hashOf('1.root.json');
+    for (const [status, exit, file] of [
+      [429, 3, 'root.json'],
+      [500, 3, '2.root.json'],
+      [503, 3, 'timestamp.json'],
+      [401, 1, 'timestamp.json'],
+    ] as const) {
+      rmSync(out, { recursive: true, force: true });
+      let left = exit === 3 ? 2 : 0;
+      mirror.fault = (path) => (path === file && left-- > 0 ? status : undefined);
+      await fetch(fingerprint);
+      expect(existsSync(join(out, 'trusted_root.json')), file).to.equal(true);
+      rmSync(out, { recursive: true });
+      mirror.fault = (path) => (path === file ? status : undefined);
+      const error = await failureAs(CommandError, fetch(fingerprint));
+      expect(error.message).to.equal(`the repository answered ${status} for ${mirror.url}/${file}`);
+      expect(exitCodeOf(error)).to.equal(exit);
+      expect(existsSync(out), file).to.equal(false);
+    }
+  });
+
+  it('needs no directory for temporary files', async () => {
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = join(out, '..', 'nowhere');
+    try {
+      await fetch(hashOf('1.root.json'));
+      await fetch();
+      expectSums();
+      expect(readdirSync(join(out, '..'))).to.deep.equal(['trust']);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
   });
 
   it('refuses metadata that has ended', async () => {

@@ -122,6 +122,8 @@ export class Mirror {
   readonly files = new Map<string, Uint8Array>();
   /** Waited for before a file is answered. */
   before: ((path: string) => Promise<void>) | undefined;
+  /** The status that is answered in the place of a file; undefined for none. */
+  fault: ((path: string) => number | undefined) | undefined;
   readonly #server: Server;
 
   private constructor() {
@@ -129,7 +131,9 @@ export class Mirror {
       const path = (request.url ?? '').replace(/^\/tuf\//, '');
       void (this.before?.(path) ?? Promise.resolve()).finally(() => {
         const body = this.files.get(path);
-        if (body === undefined) response.writeHead(404).end();
+        const status = this.fault?.(path);
+        if (status !== undefined) response.writeHead(status, { 'retry-after': '0' }).end();
+        else if (body === undefined) response.writeHead(404).end();
         else response.writeHead(200).end(body);
       });
     });
