@@ -2,6 +2,7 @@
  * Searches over several logs, page by page, and what joins them: an entry about a signature and the certificate that it was made with. The logs are gone through in
  * their order, each from its newest entry down; where a page ends is a place in a log, which stays what it is while logs grow.
  */
+import { toHex } from '../core/bytes.ts';
 import type { Facts } from './entry-facts.ts';
 import { SearchError } from './search-error.ts';
 import type { SearchCondition, SearchedKind } from './search-keys.ts';
@@ -38,7 +39,12 @@ export interface LogPage {
   readonly entries: readonly Facts[];
   readonly next: PageEnd | undefined;
   /** The logs that the query is about, and how many entries each has. */
-  readonly searched: readonly { readonly log: string; readonly origin: string; readonly size: number }[];
+  readonly searched: readonly {
+    readonly log: string;
+    readonly origin: string;
+    readonly logId: string;
+    readonly size: number;
+  }[];
 }
 
 /** Milliseconds after which a page ends with what it has. */
@@ -71,7 +77,12 @@ export class LogSearch {
   /** One page. Rejects with {@link SearchError} for a log that there is not, and as the index and the log do. */
   async page(query: LogQuery): Promise<LogPage> {
     const asked = this.#asked(query.logs);
-    const searched = asked.map(({ name, origin, size }) => ({ log: name, origin, size: size() }));
+    const searched = asked.map(({ name, origin, logId, size }) => ({
+      log: name,
+      origin,
+      logId: toHex(logId),
+      size: size(),
+    }));
     const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
     if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
     const end = performance.now() + PAGE_MS;
@@ -119,8 +130,8 @@ export class LogSearch {
   }
 
   async #described(one: SearchableLog, entry: SearchableEntry, join: boolean): Promise<Facts> {
-    const { name, origin, kind } = one;
-    const facts = { log: name, origin, ...entry.facts() };
+    const { name, origin, logId, kind } = one;
+    const facts = { log: name, origin, logId: toHex(logId), ...entry.facts() };
     if (!join) return facts;
     return kind === 'certificates'
       ? { ...facts, ...(await this.usesOf(entry)) }

@@ -36,6 +36,8 @@ export interface SearchableName {
   /** `certificates`, `v1`, `v2`, and of those that followed them `v1-2` and so on; no two logs of a service have the same. */
   readonly name: string;
   readonly origin: string;
+  /** 32 bytes; of logs that follow each other and have one origin it says which. */
+  readonly logId: Uint8Array;
   readonly kind: SearchedKind;
 }
 

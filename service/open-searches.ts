@@ -55,9 +55,9 @@ interface NamedSearch {
 
 /** Searches over all of them: the certificate log in use first, the logs of artifacts in use next. */
 export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch {
-  const { origin } = log.identity;
+  const { origin, logId } = log.identity;
   const certificates = searchableLog(
-    { name: 'certificates', origin, kind: 'certificates' },
+    { name: 'certificates', origin, logId, kind: 'certificates' },
     searchedCertificates(log.tree),
     search,
     certificateView,
@@ -68,7 +68,12 @@ export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch 
   });
   const others = [...inUse, ...(artifacts?.former ?? []).toReversed()].map((one) =>
     searchableLog(
-      { name: one.name, origin: one.log.identity.origin, kind: 'artifacts' },
+      {
+        name: one.name,
+        origin: one.log.identity.origin,
+        logId: one.log.identity.logId,
+        kind: 'artifacts',
+      },
       searchedArtifacts(one.log),
       one.search,
       signatureView,

@@ -1,4 +1,5 @@
 /** What the index of a service finds, each entry read from its log and proven to be there. */
+import { toHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { RETRY_LIMITS, retryDelay, retrying } from '../../core/retry.ts';
 import type { JsonValue } from '../../core/strict-json.ts';
@@ -21,7 +22,7 @@ import { readAccessToken } from '../program/input-file.ts';
 import { endingSoon, timeoutOf } from './log-target.ts';
 import { mayBeHit, type LogSearchOptions, type LogsQuery } from './logs-query.ts';
 import { openLogs } from './open-logs.ts';
-import type { FollowedLog } from './watch/followed-log.ts';
+import { apiOf, type FollowedLog } from './watch/followed-log.ts';
 
 const MAX_ANSWER = 8 * 1024 * 1024;
 
@@ -72,7 +73,7 @@ export async function* hitsByIndex(
     const { logs } = await openLogs({ ...options, timeout: rest() }, query.isWanted, speak);
     try {
       for (const hit of page.entries) {
-        if (!order.mayFollow(textOf(hit['origin']), hit['index'])) throw strange();
+        if (!order.mayFollow(`${textOf(hit['origin'])} ${textOf(hit['logId'])}`, hit['index'])) throw strange();
         const facts = await provenFacts(logs, hit, query);
         if (facts !== undefined) yield facts;
       }
@@ -131,9 +132,10 @@ async function provenFacts(
   hit: Readonly<Record<string, JsonValue>>,
   query: LogsQuery,
 ): Promise<Facts | undefined> {
-  const { log: name, origin, index, uses, signed, certificates } = hit;
-  const log = logs.find((one) => one.origin === origin);
-  if (typeof index !== 'number' || typeof name !== 'string') throw strange();
+  const { log: name, origin, logId, index, uses, signed, certificates } = hit;
+  // Logs for Rekor v2 that follow each other have one origin.
+  const log = logs.find((one) => one.origin === origin && toHex(one.logId) === logId);
+  if (typeof index !== 'number' || typeof name !== 'string' || typeof logId !== 'string') throw strange();
   const joined = query.join ? { uses, signed, certificates } : {};
   // One that the trust does not know, or that another one has followed, is shown as the service has it.
   if (log === undefined) return query.isWanted(name) ? { ...hit, verified: false } : undefined;
@@ -146,12 +148,14 @@ async function provenFacts(
       'FAILED',
       `the service finds entry ${index} of ${log.origin}, and the log does not prove it`,
     );
-  if (!mayBeHit(log, entry.view, query)) throw strange();
+  // Logs that follow each other are called by their numbers, and the one in use here by its API.
+  if (apiOf(name) !== log.name || !mayBeHit(log, entry.view, query)) throw strange();
   if (entry.isRedacted) return undefined;
   if (typeof uses === 'number' && !query.isUsedSo(uses, entry.view)) return undefined;
   return {
-    log: log.name,
+    log: name,
     origin: log.origin,
+    logId,
     ...entry.view.facts(),
     ...joined,
     verified: path !== undefined,

@@ -1,4 +1,5 @@
 /** `mayfly log search` over the logs of certificates and artifacts: who signed what, and which certificates were used how often. */
+import { toHex } from '../../core/bytes.ts';
 import type { Facts } from '../../search/entry-facts.ts';
 import type { SearchableEntry } from '../../search/searchable-log.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -72,7 +73,7 @@ async function* hitsInLogs(
           const joined = joins?.of(log, view) ?? {};
           const uses = joined['uses'];
           if (typeof uses === 'number' && !query.isUsedSo(uses, view)) continue;
-          yield { log: log.name, origin: log.origin, ...view.facts(), ...joined };
+          yield { log: log.name, origin: log.origin, logId: toHex(log.logId), ...view.facts(), ...joined };
         }
   } finally {
     for (const log of logs) await log.close();

@@ -17,7 +17,15 @@ import { isLogVerdict } from './log-verdict.ts';
 import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
 import { followCertificates } from './watch/certificate-log.ts';
-import { readOn, treeAtHead, type FollowedEntry, type FollowedLog } from './watch/followed-log.ts';
+import {
+  lastingName,
+  readOn,
+  shownAgain,
+  signsAnother,
+  treeAtHead,
+  type FollowedEntry,
+  type FollowedLog,
+} from './watch/followed-log.ts';
 import { openKeptHeads, type KeepHead } from './watch/kept-heads.ts';
 import { WatchState } from './watch/watch-state.ts';
 import { openWebhook, type SendEvents, type WatchEvent } from './watch/webhook.ts';
@@ -54,10 +62,11 @@ export async function watch(options: WatchOptions, speak: Speaker): Promise<bool
   });
   for (;;) {
     try {
-      await watcher.round();
+      const contradictions = await watcher.round();
+      if (contradictions.length > 0) return await watcher.contradicted(contradictions);
       if (options.once === true) return undefined;
     } catch (error) {
-      if (error instanceof Error && isLogVerdict(error)) return watcher.contradicted(error);
+      if (error instanceof Error && isLogVerdict(error)) return watcher.contradicted([error]);
       const isWrongUse = error instanceof CommandError && error.code === 'USAGE';
       if (options.once === true || isWrongUse) throw error;
       speak.note(`warning: ${messageOf(error)}; trying again in ${interval} s`);
@@ -108,25 +117,36 @@ class Watcher {
     this.#watch = parts;
   }
 
-  /** Reads every log on to its newest head. What is reported and delivered is noted after that, so that a crash or a receiver that is away repeats events and loses none. */
-  async round(): Promise<void> {
+  /** Reads every log on to its newest head, those behind one that contradicts itself, too; returns what contradicts. What is reported and delivered is noted after that, so that a crash or a
+   * receiver that is away repeats events and loses none. */
+  async round(): Promise<readonly Error[]> {
     this.#isNewest = false;
-    for (const log of await this.#open())
-      try {
-        await this.#follow(log);
-      } finally {
-        await log.close();
-      }
+    const { state } = this.#watch;
+    const logs = await this.#open();
+    // Asked before any is noted: logs that are seen together the first time have no one before them.
+    const whole = new Set(logs.filter((log) => state.knowsBefore(log)));
+    const contradictions: Error[] = [];
+    try {
+      for (const log of logs)
+        await this.#follow(log, whole.has(log)).catch((error: unknown) => {
+          if (!(error instanceof Error) || !isLogVerdict(error)) throw error;
+          contradictions.push(error);
+        });
+    } finally {
+      for (const log of logs) await log.close();
+    }
+    return contradictions;
   }
 
-  /** Reports the contradiction; the resume point stays where it is. */
-  async contradicted(error: Error): Promise<false> {
-    const event = {
-      event: 'contradiction',
-      id: `contradiction ${messageOf(error)}`,
-      problem: messageOf(error),
-    };
-    await this.#report([event]);
+  /** Reports the contradictions; the resume points of their logs stay where they are. */
+  async contradicted(errors: readonly Error[]): Promise<false> {
+    await this.#report(
+      errors.map((error) => ({
+        event: 'contradiction',
+        id: `contradiction ${messageOf(error)}`,
+        problem: messageOf(error),
+      })),
+    );
     return false;
   }
 
@@ -143,21 +163,26 @@ class Watcher {
     return logs.filter(({ name }) => isWanted(name));
   }
 
-  async #follow(log: FollowedLog): Promise<void> {
+  async #follow(log: FollowedLog, hasOneBefore: boolean): Promise<void> {
     const { state, heads } = this.#watch;
     // Before it is judged: a head that contradicts what was kept before is the evidence.
     await heads(log);
-    const { fromStart } = this.#options;
-    const known = state.treeOf(log.origin);
-    const isWhole = fromStart === true || state.knowsBefore(log.name);
+    const { fromStart, log: named } = this.#options;
+    // In a directory each log is read, whatever its place. What --log names need not be the one in use.
+    if (log.checkpoint !== undefined && named === undefined && state.knowsAfter(log))
+      throw shownAgain(log);
+    const other = state.otherOrigin(log);
+    if (other !== undefined) throw signsAnother(log, other);
+    const known = state.treeOf(log);
+    const isWhole = fromStart === true || hasOneBefore;
     const tree = known ?? (isWhole ? { size: 0, frontier: [] } : await treeAtHead(log));
     if (known === undefined) {
       this.#speak.note(`${log.origin} (${log.name}): begins at entry ${tree.size} of ${log.size}`);
-      await state.note(log.origin, log.name, tree);
+      await state.note(log, tree);
     }
     for await (const { entries, tree: read } of readOn(log, tree)) {
       await this.#report(await this.#eventsOf(log, entries));
-      await state.note(log.origin, log.name, read);
+      await state.note(log, read);
     }
   }
 
@@ -165,7 +190,7 @@ class Watcher {
     const events: WatchEvent[] = [];
     for (const { index, isRedacted, view } of entries) {
       const place = { log: log.name, origin: log.origin };
-      const id = (event: string): string => `${event} ${log.origin} ${index}`;
+      const id = (event: string): string => `${event} ${lastingName(log)} ${index}`;
       if (isRedacted) events.push({ event: 'redacted', id: id('redacted'), ...place, ...view.facts() });
       else if (this.#isMet(log, view))
         events.push({ event: 'entry', id: id('entry'), ...place, ...view.facts() });

@@ -5,7 +5,7 @@ import { readAccessToken } from '../program/input-file.ts';
 import { timeoutOf, type LogTarget, type TargetOptions } from './log-target.ts';
 import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
 import { followCertificates } from './watch/certificate-log.ts';
-import type { FollowedLog } from './watch/followed-log.ts';
+import { apiOf, type FollowedLog } from './watch/followed-log.ts';
 
 /** Those that were opened; they are to be closed. */
 export interface OpenedLogs {
@@ -18,7 +18,7 @@ export interface OpenedLogs {
 /** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too. */
 export function isWantedLog(name: string, wanted: readonly string[]): boolean {
   const kind = name === 'certificates' ? name : 'artifacts';
-  return wanted.length === 0 || [name, name.split('-', 1)[0], kind].some((one) => wanted.includes(one ?? ''));
+  return wanted.length === 0 || [name, apiOf(name), kind].some((one) => wanted.includes(one));
 }
 
 /** Opens the logs that are wanted. Rejects with {@link CommandError} and LogError. */

@@ -1,12 +1,13 @@
 /** The logs of artifacts as they are followed: of a data directory, and of a service through both of its APIs. */
 import { join } from 'node:path';
+import { rfc3339 } from '../../../core/clock.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { httpSource } from '../../../ct-log/http-source.ts';
 import { artifactLogsIn } from '../../../instance/artifact-logs.ts';
 import { openDataDirectory } from '../../../instance/data-directory.ts';
 import type { LoggedEntry } from '../../../rekor/artifact-log.ts';
 import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
-import { artifactLogIdentity } from '../../../rekor/log-identity.ts';
+import { artifactLogIdentity, type ArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { checkpointKey } from '../../../rekor/log-key.ts';
 import { artifactEntries } from '../../../rekor/stored-artifact.ts';
 import { signatureView } from '../../../search/searchable-log.ts';
@@ -16,7 +17,6 @@ import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
 import {
   verifyCheckpoint,
-  type CheckpointKey,
   type VerifiedCheckpoint,
 } from '../../../tlog/tree/verify-head.ts';
 import { parseTrustedRoot, type TrustedLogInstance } from '../../../trust/format/trusted-root.ts';
@@ -37,13 +37,14 @@ export async function followArtifactsIn(
   for (const { name, directory } of await artifactLogsIn(paths))
     if (isWanted(name)) {
       const { identity, size, root, hashes, entriesFrom, close } = await openArtifactReads(directory);
-      const { origin } = identity;
+      const { origin, logId } = identity;
       const from = async (first: number): Promise<readonly FollowedEntry[]> =>
         (await entriesFrom(first)).map(followed);
       logs.push({
         name,
         kind: 'artifacts',
         origin,
+        logId,
         size,
         root,
         checkpoint: undefined,
@@ -105,22 +106,57 @@ function rootOf(path: string, text: string): ReturnType<typeof parseTrustedRoot>
   }
 }
 
-/** Whichever of the keys signed it: a service has one log for each API at a time. */
-function verified(bytes: Uint8Array, api: 1 | 2, keys: readonly TrustedLogInstance[]): VerifiedCheckpoint {
+/** Whichever of the keys signed it: a service has one log for each API at a time. Throws CommandError `FAILED` for one whose time has ended where another one has none. */
+function verified(
+  bytes: Uint8Array,
+  api: 1 | 2,
+  keys: readonly TrustedLogInstance[],
+): VerifiedCheckpoint & Pick<FollowedLog, 'logId'> {
   const { origin } = parseCheckpoint(bytes);
-  return verifyCheckpoint(
+  const known = keys.map((key) => {
+    const identity = identityOf(api, key, origin);
+    return { key, identity, checkpointKey: checkpointKey(identity) };
+  });
+  const head = verifyCheckpoint(
     bytes,
-    keys.map((key) => keyOf(api, key, origin)),
+    known.map((one) => one.checkpointKey),
   );
+  const signer = known.find((one) => head.signedBy.includes(one.checkpointKey));
+  if (signer === undefined) throw new TypeError('a checkpoint is verified by no key');
+  requireInUse(api, signer.key, keys);
+  return { ...head, logId: signer.identity.logId };
 }
 
 /** Of the first API the name has the id of the tree behind it, which no trusted root says. */
-function keyOf(api: 1 | 2, { baseUrl, publicKey }: TrustedLogInstance, origin: string): CheckpointKey {
+function identityOf(
+  api: 1 | 2,
+  { baseUrl, publicKey }: TrustedLogInstance,
+  origin: string,
+): ArtifactLogIdentity {
   const host = new URL(baseUrl).hostname;
   const [, id] = /^\S+ - ([1-9]\d{0,18})$/.exec(origin) ?? [];
   const treeId = api === 1 ? BigInt(id ?? 1) : undefined;
-  return checkpointKey(
-    artifactLogIdentity({ api, host, publicKey, createdAt: 0, ...(treeId === undefined ? {} : { treeId }) }),
+  return artifactLogIdentity({
+    api,
+    host,
+    publicKey,
+    createdAt: 0,
+    ...(treeId === undefined ? {} : { treeId }),
+  });
+}
+
+/** One that has ended grows no more: who shows it for the one in use hides what is logged. */
+function requireInUse(
+  api: 1 | 2,
+  { window }: TrustedLogInstance,
+  keys: readonly TrustedLogInstance[],
+): void {
+  const { end } = window;
+  if (end === undefined || end > Date.now() || keys.every((key) => key.window.end !== undefined)) return;
+  throw new CommandError(
+    'FAILED',
+    `the service shows a log for Rekor v${api} whose time ended ${rfc3339(end)}, and --trust has one that follows it`,
+    { hint: 'A log that is staged has to be switched to; else the service hides what is logged.' },
   );
 }
 
@@ -132,12 +168,13 @@ async function secondLog(
 ): Promise<FollowedLog> {
   const source = httpSource(`${url}/api/v2`, { accessToken: token, deadline: end?.signal });
   const checkpoint = await source.checkpoint();
-  const { origin, size, root } = verified(checkpoint, 2, keys);
+  const { origin, logId, size, root } = verified(checkpoint, 2, keys);
   const format = artifactEntries(2);
   return {
     name: 'v2',
     kind: 'artifacts',
     origin,
+    logId,
     size,
     root,
     checkpoint,
@@ -185,11 +222,12 @@ async function firstLog(
 ): Promise<FollowedLog> {
   const reads = new RekorV1Reads(url, token, end);
   const { checkpoint, treeId } = await reads.head();
-  const { origin, size, root } = verified(checkpoint, 1, keys);
+  const { origin, logId, size, root } = verified(checkpoint, 1, keys);
   return {
     name: 'v1',
     kind: 'artifacts',
     origin,
+    logId,
     size,
     root,
     checkpoint,

@@ -17,13 +17,14 @@ export async function followCertificates(
 ): Promise<{ readonly target: LogTarget; readonly log: FollowedLog }> {
   const target = await openTarget(options, speak);
   const { origin, size, root, checkpoint } = await headOf(target);
-  const { source } = target;
+  const { source, logId } = target;
   return {
     target,
     log: {
       name: 'certificates',
       kind: 'certificates',
       origin,
+      logId,
       size,
       root,
       checkpoint,

@@ -1,5 +1,5 @@
 /** A log at one head, as it is followed: entries in their order, and the proofs that it only grew. */
-import { toBase64 } from '../../../core/bytes.ts';
+import { toBase64, toHex } from '../../../core/bytes.ts';
 import type { SearchedKind } from '../../../search/search-keys.ts';
 import type { SearchableEntry } from '../../../search/searchable-log.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
@@ -22,6 +22,8 @@ export interface FollowedLog {
   readonly name: string;
   readonly kind: SearchedKind;
   readonly origin: string;
+  /** What clients call it: of its key. Logs for Rekor v2 that follow each other have one origin. */
+  readonly logId: Uint8Array;
   readonly size: number;
   readonly root: Uint8Array;
   /** The signed text that says so; undefined of a log in a directory. */
@@ -36,6 +38,13 @@ export interface FollowedLog {
   readonly frontier: () => Promise<readonly Uint8Array[]>;
   readonly close: () => Promise<void>;
 }
+
+/** Which log it is, for good: no other one has that origin and that key. */
+export const lastingName = ({ origin, logId }: Pick<FollowedLog, 'origin' | 'logId'>): string =>
+  `${origin} ${toHex(logId)}`;
+
+/** What logs of one API that follow each other have in common: `v1`, of `v1-2`, too. */
+export const apiOf = (name: string): string => name.split('-', 1)[0] ?? name;
 
 /** How far a log was read, and all that is needed to go on: its tree there. */
 export interface ReadTree {
@@ -97,6 +106,14 @@ async function requireContinued(log: FollowedLog, range: CompactRange): Promise<
     `its head with ${log.size} entries does not continue its ${range.size} entries with the root ${toBase64(first.root)}`,
   );
 }
+
+/** Of a log in whose place another one was. */
+export const shownAgain = (log: FollowedLog): LogError =>
+  inconsistent(log, 'another log was in its place before, and now it is there again');
+
+/** Of a log whose key signed a tree with another name before: each has a key of its own. */
+export const signsAnother = (log: FollowedLog, before: string): LogError =>
+  inconsistent(log, `its key signed another tree before, that of ${before}`);
 
 const inconsistent = ({ name, origin }: FollowedLog, what: string): LogError =>
   new LogError('LOG_CORRUPT', `the log ${origin} (${name}) contradicts itself: ${what}`, {

@@ -1,22 +1,28 @@
 /** How far each log was read: the resume point of `mayfly log watch`, and the proof of what a log said before. */
 import { readFile } from 'node:fs/promises';
-import { fromBase64, toBase64, utf8 } from '../../../core/bytes.ts';
+import { fromBase64, toBase64, toHex, utf8 } from '../../../core/bytes.ts';
 import { FormatError, systemCode } from '../../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../../core/strict-json.ts';
 import { writeDurably } from '../../../storage/durable-file.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { CommandError } from '../../program/command.ts';
-import type { ReadTree } from './followed-log.ts';
+import { apiOf, type FollowedLog, type ReadTree } from './followed-log.ts';
 
 /** A tree that was read, and what its log is called. */
 interface NotedTree extends ReadTree {
   readonly log: string;
+  readonly origin: string;
 }
+
+type NamedLog = Pick<FollowedLog, 'name' | 'origin' | 'logId'>;
+
+/** The form of the file. */
+const VERSION = 2;
 
 const LIMITS = { length: 1024 * 1024, depth: 8 };
 
-/** The trees that were read, by the origins of their logs. Kept in a file, or in memory alone where none is named. */
+/** The trees that were read, by the ids of their logs, so that a key has one tree; in the order in which those were first seen. Kept in a file, or in memory alone where none is named. */
 export class WatchState {
   readonly #path: string | undefined;
   readonly #trees: Map<string, NotedTree>;
@@ -36,42 +42,53 @@ export class WatchState {
     return new WatchState(path, text === undefined ? new Map<string, NotedTree>() : treesIn(path, text));
   }
 
-  treeOf(origin: string): ReadTree | undefined {
-    return this.#trees.get(origin);
+  treeOf(log: NamedLog): ReadTree | undefined {
+    return this.#trees.get(toHex(log.logId));
+  }
+
+  /** Another origin of which the key of the log had a tree before. */
+  otherOrigin({ origin, logId }: NamedLog): string | undefined {
+    const known = this.#trees.get(toHex(logId))?.origin;
+    return known === origin ? undefined : known;
   }
 
   /** Whether another log of that name was read: then what has its place now is read from its first entry on. */
-  knowsBefore(log: string): boolean {
-    return [...this.#trees.values()].some((tree) => apiOf(tree.log) === apiOf(log));
+  knowsBefore({ name }: NamedLog): boolean {
+    return [...this.#trees.values()].some((tree) => apiOf(tree.log) === apiOf(name));
+  }
+
+  /** Whether another log was seen in the place of this one, after it. */
+  knowsAfter(log: NamedLog): boolean {
+    const same = [...this.#trees].filter(([, tree]) => apiOf(tree.log) === apiOf(log.name));
+    return this.treeOf(log) !== undefined && same.at(-1)?.[0] !== toHex(log.logId);
   }
 
   /** Resolves when it is durable. */
-  async note(origin: string, log: string, { size, frontier }: ReadTree): Promise<void> {
-    this.#trees.set(origin, { size, frontier, log });
+  async note(log: NamedLog, { size, frontier }: ReadTree): Promise<void> {
+    const { name, origin, logId } = log;
+    this.#trees.set(toHex(logId), { size, frontier, log: name, origin });
     if (this.#path === undefined) return;
     const logs = Object.fromEntries(
-      [...this.#trees].map(([name, { log: called, size, frontier }]) => [
-        name,
+      [...this.#trees].map(([id, { log: called, origin, size, frontier }]) => [
+        id,
         {
           log: called,
+          origin,
           size,
           root: toBase64(new CompactRange(sha256, size, frontier).root()),
           frontier: frontier.map(toBase64),
         },
       ]),
     );
-    await writeDurably(this.#path, utf8(`${JSON.stringify({ version: 1, logs }, undefined, 2)}\n`), 0o600);
+    await writeDurably(this.#path, utf8(`${JSON.stringify({ version: VERSION, logs }, undefined, 2)}\n`), 0o600);
   }
 }
-
-/** Logs of one API follow each other: `v1`, `v1-2`. */
-const apiOf = (log: string): string => log.split('-', 1)[0] ?? log;
 
 function treesIn(path: string, text: string): Map<string, NotedTree> {
   try {
     const { version, logs } = recordOf(parseStrictJson(text, LIMITS));
-    if (version !== 1) throw new FormatError('UNSUPPORTED', 'its version is not known here');
-    return new Map(Object.entries(recordOf(logs)).map(([origin, tree]) => [origin, treeOf(tree)]));
+    if (version !== VERSION) throw new FormatError('UNSUPPORTED', 'its version is not known here');
+    return new Map(Object.entries(recordOf(logs)).map(([id, tree]) => [id, treeOf(tree)]));
   } catch (error) {
     if (error instanceof FormatError) throw unusable(path, error.message, error);
     throw error;
@@ -80,15 +97,16 @@ function treesIn(path: string, text: string): Map<string, NotedTree> {
 
 /** Throws {@link FormatError} for a tree that is none. */
 function treeOf(value: JsonValue): NotedTree {
-  const { log, size, root, frontier } = recordOf(value);
-  if (typeof log !== 'string' || typeof size !== 'number' || !Array.isArray(frontier)) throw malformed();
+  const { log, origin, size, root, frontier } = recordOf(value);
+  if (typeof log !== 'string' || typeof origin !== 'string') throw malformed();
+  if (typeof size !== 'number' || !Array.isArray(frontier)) throw malformed();
   const hashes = (frontier as readonly JsonValue[]).map((hash) => {
     if (typeof hash !== 'string') throw malformed();
     return fromBase64(hash);
   });
   const range = new CompactRange(sha256, size, hashes);
   if (toBase64(range.root()) !== root) throw malformed();
-  return { log, size, frontier: hashes };
+  return { log, origin, size, frontier: hashes };
 }
 
 function recordOf(value: JsonValue | undefined): Readonly<Record<string, JsonValue>> {

@@ -148,7 +148,7 @@ describe('mayfly log watch', function () {
     await settled();
     const everything = await run({ url: service.url, trust, state: state(), fromStart: true });
     expect(lines[1]?.['digests']).to.have.length(1);
-    expect(lines[1]?.['id']).to.match(/^entry 127\.0\.0\.1 - \d+ 1$/);
+    expect(lines[1]?.['id']).to.match(/^entry 127\.0\.0\.1 - \d+ [0-9a-f]{64} 1$/);
     expect(await run({ data, state: state(), fromStart: true })).to.deep.equal(everything);
     expect(everything).to.include.members(['entry certificates 0', 'entry v1 0', 'entry v2 0', 'entry v2 3']);
     const one = { url: service.url, trust, fromStart: true } as const;
@@ -235,15 +235,16 @@ describe('mayfly log watch', function () {
     const place = { url: service.url, trust, state: state(), in: ['v1'] };
     expect(await run(place)).to.deep.equal([]);
     const text = await readFile(place.state, 'utf8');
-    const saved = JSON.parse(text) as { logs: Record<string, { size: number }> };
-    const [origin = ''] = Object.keys(saved.logs);
+    const saved = JSON.parse(text) as { logs: Record<string, { size: number; origin: string }> };
+    const [id = ''] = Object.keys(saved.logs);
+    const origin = saved.logs[id]?.origin;
     // A tree of as many entries, all others.
     const range = new CompactRange(sha256);
-    const size = saved.logs[origin]?.size ?? 0;
+    const size = saved.logs[id]?.size ?? 0;
     for (let i = 0; i < size; i++) range.append(sha256(Uint8Array.of(i)));
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-    const other = { log: 'v1', size, root: base64(range.root()), frontier: range.hashes.map(base64) };
-    await writeFile(place.state, JSON.stringify({ version: 1, logs: { [origin]: other } }));
+    const other = { log: 'v1', origin, size, root: base64(range.root()), frontier: range.hashes.map(base64) };
+    await writeFile(place.state, JSON.stringify({ version: 2, logs: { [id]: other } }));
     const kept = await readFile(place.state, 'utf8');
     for (let i = 0; i < 2; i++) {
       lines = [];
@@ -253,7 +254,7 @@ describe('mayfly log watch', function () {
       expect(lines[0]?.['problem']).to.match(/does not continue/);
       expect(await readFile(place.state, 'utf8')).to.equal(kept);
     }
-    await writeFile(place.state, '{"version":1,"logs":{}');
+    await writeFile(place.state, '{"version":2,"logs":{}');
     const error = await failureAs(CommandError, watch({ once: true, ...place }, speak));
     expect(error.code).to.equal('USAGE');
   });
