@@ -73,7 +73,8 @@ export async function* hitsByIndex(
     const { logs } = await openLogs({ ...options, timeout: rest() }, query.isWanted, speak);
     try {
       for (const hit of page.entries) {
-        if (!order.mayFollow(`${textOf(hit['origin'])} ${textOf(hit['logId'])}`, hit['index'])) throw strange();
+        if (!order.mayFollow(`${textOf(hit['origin'])} ${textOf(hit['logId'])}`, hit['index']))
+          throw strange();
         const facts = await provenFacts(logs, hit, query);
         if (facts !== undefined) yield facts;
       }

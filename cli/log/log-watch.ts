@@ -169,8 +169,7 @@ class Watcher {
     await heads(log);
     const { fromStart, log: named } = this.#options;
     // In a directory each log is read, whatever its place. What --log names need not be the one in use.
-    if (log.checkpoint !== undefined && named === undefined && state.knowsAfter(log))
-      throw shownAgain(log);
+    if (log.checkpoint !== undefined && named === undefined && state.knowsAfter(log)) throw shownAgain(log);
     const other = state.otherOrigin(log);
     if (other !== undefined) throw signsAnother(log, other);
     const known = state.treeOf(log);

@@ -15,10 +15,7 @@ import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
-import {
-  verifyCheckpoint,
-  type VerifiedCheckpoint,
-} from '../../../tlog/tree/verify-head.ts';
+import { verifyCheckpoint, type VerifiedCheckpoint } from '../../../tlog/tree/verify-head.ts';
 import { parseTrustedRoot, type TrustedLogInstance } from '../../../trust/format/trusted-root.ts';
 import type { CommandEnd } from '../../certificate/http.ts';
 import { CommandError } from '../../program/command.ts';
@@ -146,11 +143,7 @@ function identityOf(
 }
 
 /** One that has ended grows no more: who shows it for the one in use hides what is logged. */
-function requireInUse(
-  api: 1 | 2,
-  { window }: TrustedLogInstance,
-  keys: readonly TrustedLogInstance[],
-): void {
+function requireInUse(api: 1 | 2, { window }: TrustedLogInstance, keys: readonly TrustedLogInstance[]): void {
   const { end } = window;
   if (end === undefined || end > Date.now() || keys.every((key) => key.window.end !== undefined)) return;
   throw new CommandError(

@@ -80,7 +80,11 @@ export class WatchState {
         },
       ]),
     );
-    await writeDurably(this.#path, utf8(`${JSON.stringify({ version: VERSION, logs }, undefined, 2)}\n`), 0o600);
+    await writeDurably(
+      this.#path,
+      utf8(`${JSON.stringify({ version: VERSION, logs }, undefined, 2)}\n`),
+      0o600,
+    );
   }
 }
 

@@ -126,8 +126,16 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
   it('finds entries of all of them by the index, and proves those of the logs in use', async () => {
     lines = [];
     await searchLogs({ url: service.url, trust, byIndex: true, in: ['artifacts'] }, speak);
-    const found = lines.map(({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`);
-    expect(found).to.include.members(['v2-2 0 true', 'v2-2 1 true', 'v1-2 1 true', 'v2 3 false', 'v1 3 false']);
+    const found = lines.map(
+      ({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`,
+    );
+    expect(found).to.include.members([
+      'v2-2 0 true',
+      'v2-2 1 true',
+      'v1-2 1 true',
+      'v2 3 false',
+      'v1 3 false',
+    ]);
     expect(found).to.have.length(12);
   });
 
@@ -171,7 +179,9 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     expect(forked).not.to.equal(text);
     await writeFile(place.state, forked);
     for (let i = 0; i < 2; i++)
-      expect((await contradictions(place)).join()).to.match(/its key signed another tree before, that of .* - 7/);
+      expect((await contradictions(place)).join()).to.match(
+        /its key signed another tree before, that of .* - 7/,
+      );
     expect(await readFile(place.state, 'utf8')).to.equal(forked);
   });
 
