@@ -243,7 +243,8 @@ async function checkAsked(
 }
 
 /** Whether the content of an INTEGER is that unsigned number; a negative one is none. */
-const isNumber = (content: Uint8Array, number: Uint8Array): boolean =>
+/** Whether the content of an INTEGER is that number, which is not negative. */
+export const isNumber = (content: Uint8Array, number: Uint8Array): boolean =>
   (content[0] ?? 0x80) < 0x80 && equalBytes(withoutZeros(content), withoutZeros(number));
 
 function withoutZeros(number: Uint8Array): Uint8Array {

@@ -1,25 +1,17 @@
 /** Asks a log of signatures (Rekor) for an entry, by either of its APIs. */
 import { FormatError } from '../../core/errors.ts';
-import { retrying } from '../../core/retry.ts';
 import type { BundleEntry } from '../../bundle/format/bundle-entry.ts';
 import type { EntryRequest } from '../../rekor/format/entry-request.ts';
-import {
-  exchangeBytes,
-  parseUrl,
-  retryAfterOf,
-  type HttpRequest,
-  type RawAnswer,
-} from '../certificate/http.ts';
+import { parseUrl, retryAfterOf, type HttpRequest, type RawAnswer } from '../certificate/http.ts';
 import { CommandError } from '../program/command.ts';
 import { ANSWER_LIMIT, parseLogAnswer, readLogAnswer } from './log-answer.ts';
+import { exchangePatiently, isTheirs } from './patient-exchange.ts';
 import { withWords } from '../certificate/service-words.ts';
 
 const LOG = 'the log of signatures';
 /** Milliseconds for one answer: a log of the second version answers when a checkpoint covers the entry. */
 const TIMEOUT_MS = 30_000;
-const LIMITS = { tries: 3, seconds: 30 };
-/** Seconds to wait after a fault that says nothing of when to come back. */
-const USUAL_DELAY = 1;
+const TRIES = 3;
 
 const NOTHING_WRITTEN =
   'Nothing was written. The signing config names the log: is it that of these services?';
@@ -39,26 +31,8 @@ export async function requestEntry(url: string, api: 1 | 2, request: EntryReques
 }
 
 /** An answer with any status. What is sent again may have been logged before its answer got lost: then it is the same entry, which has its own status. */
-async function exchangeWithLog(url: URL, request: HttpRequest = {}): Promise<RawAnswer> {
-  const send = (): Promise<RawAnswer | CommandError> =>
-    exchangeBytes(url, LOG, { ...request, timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_LIMIT }).catch(
-      (error: unknown) => {
-        if (error instanceof CommandError && error.code === 'UNREACHABLE') return error;
-        throw error;
-      },
-    );
-  const outcome = await retrying(send, delayOf, LIMITS);
-  if (outcome instanceof CommandError) throw outcome;
-  return outcome;
-}
-
-function delayOf(outcome: RawAnswer | CommandError): number | undefined {
-  if (outcome instanceof CommandError) return USUAL_DELAY;
-  return isTheirs(outcome.status) ? (retryAfterOf(outcome.headers) ?? USUAL_DELAY) : undefined;
-}
-
-/** Whether a status says that the fault is not in the request. */
-const isTheirs = (status: number): boolean => status === 429 || status >= 500;
+const exchangeWithLog = (url: URL, request: HttpRequest = {}): Promise<RawAnswer> =>
+  exchangePatiently(url, LOG, { ...request, timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_LIMIT }, TRIES);
 
 /** Where v1 has the entry that it made before: on the same server, by the id at the end of `Location`. What stands before that is as the server sees itself, which
  * may lie behind a proxy with a path of its own. */

@@ -19,8 +19,8 @@ export interface BundleParts {
 export async function bundleText(parts: BundleParts): Promise<string> {
   const { content, certificatePem, timestampAuthorities, artifactLogs } = parts;
   const signature = content.type === 'message' ? content.signature : content.envelope.signature;
-  const asked = Promise.all(timestampAuthorities.map((url) => requestTimestamp(url, signature)));
-  asked.catch(() => undefined);
+  // Before the logs, which keep for good what they are given: a signature without its timestamps is in none.
+  const timestamps = await Promise.all(timestampAuthorities.map((url) => requestTimestamp(url, signature)));
   const certificate = decodePem(certificatePem)[0]?.bytes ?? new Uint8Array();
   const bundle = {
     mediaType: BUNDLE_MEDIA_TYPE,
@@ -29,5 +29,5 @@ export async function bundleText(parts: BundleParts): Promise<string> {
     content,
   } as const;
   const entries = artifactLogs.length === 0 ? [] : await logSignature(content, certificate, artifactLogs);
-  return `${encodeBundle({ ...bundle, entries, timestamps: await asked })}\n`;
+  return `${encodeBundle({ ...bundle, entries, timestamps })}\n`;
 }

@@ -408,6 +408,13 @@ describe('cli: an entry in a log of signatures', () => {
     }
   });
 
+  it('is not asked for again where the log takes none any more', async () => {
+    const { url, asked } = await startLog({ status: 501, headers: { 'retry-after': '0' }, text: '{}' });
+    const error = await failureAs(CommandError, log(message1, service(url)));
+    expect(error.message).to.match(/took no entry \(status 501\)/);
+    expect(asked).to.have.length(1);
+  });
+
   it('is asked for again after a broken connection', async () => {
     const { url, asked } = await startLog(undefined, { text: message1.answer });
     expect(await log(message1, service(url))).to.have.length(1);
