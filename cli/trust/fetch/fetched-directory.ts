@@ -48,6 +48,14 @@ export async function stateIn(directory: string): Promise<FollowedState> {
   return state.has('root.json') ? state : new Map<string, Uint8Array>();
 }
 
+/** What an updater left where it worked. */
+export async function fetchedState(scratch: string): Promise<FollowedState> {
+  const state = new Map<string, Uint8Array>();
+  for (const name of METADATA)
+    state.set(`${name}.json`, new Uint8Array(await readFile(join(scratch, `${name}.json`))));
+  return state;
+}
+
 /** Writes `state` to where an updater works. */
 export async function beginFrom(state: FollowedState, scratch: string): Promise<void> {
   for (const [name, bytes] of state) await writeFile(join(scratch, name), bytes);
@@ -116,13 +124,17 @@ export interface FetchedFiles {
 }
 
 /** Writes `files` and the new state; returns the names of those that were removed. The files first: a crash in between leaves metadata that the next fetch follows from
- * again. Their checksums come last, and name until then what is to go. Rejects with {@link CommandError} `REFUSED` when another fetch was faster, and with the error of the disk. */
-export async function replaceFiles(directory: string, fetched: FetchedFiles): Promise<readonly string[]> {
+ * again. Their checksums come last, and name until then what is to go. Writes nothing where another fetch was faster, and returns what that one left. Another one that writes is waited for;
+ * rejects with {@link CommandError} with `unavailable` when that takes too long, and with the error of the disk. */
+export async function replaceFiles(directory: string, fetched: FetchedFiles): Promise<Replaced> {
   try {
     await ensureDirectory(join(directory, STATE));
     return await withFileLock(join(directory, STATE, '.lock'), LOCK_WAIT_MS, async () => {
-      await requireSame(directory, fetched.state);
-      return writeAll(directory, fetched);
+      const there = await stateIn(directory);
+      // A fetch that began earlier must not put older files over those of a later one.
+      if (!isSameState(there, fetched.state))
+        return { removed: undefined, there, trust: await trustBefore(directory) };
+      return { removed: await writeAll(directory, fetched) };
     });
   } catch (error) {
     if (error instanceof CommandError) throw error;
@@ -131,7 +143,28 @@ export async function replaceFiles(directory: string, fetched: FetchedFiles): Pr
   }
 }
 
+/** What became of it. */
+export type Replaced =
+  | { /** The names of files that were removed. */ readonly removed: readonly string[] }
+  | {
+      /** Nothing was written: another fetch was faster. */
+      readonly removed: undefined;
+      /** What it left there. */
+      readonly there: FollowedState;
+      readonly trust: TrustBefore;
+    };
+
 const LOCK_WAIT_MS = 10_000;
+
+/** Whether `there` follows the same repository as `state` and is no older: of the same root, and of no lower version in any part. */
+export function isAsNew(there: FollowedState, state: FollowedState): boolean {
+  if (!isOfSameRoot(there, state)) return false;
+  return (['timestamp', 'snapshot', 'targets'] as const).every((role) => {
+    const [own, found] = [state, there].map((one) => one.get(`${role}.json`));
+    if (own === undefined || found === undefined) return false;
+    return parseMetadata(role, found).signed.version >= parseMetadata(role, own).signed.version;
+  });
+}
 
 async function writeAll(
   directory: string,
@@ -175,17 +208,23 @@ async function goneTargets(
   return gone;
 }
 
-/** A fetch that began earlier must not put older files over those of a later one. */
-async function requireSame(directory: string, state: FollowedState): Promise<void> {
-  const now = await stateIn(directory);
-  const isSame =
-    now.size === state.size &&
-    [...now].every(([name, bytes]) => equalBytes(bytes, state.get(name) ?? new Uint8Array()));
-  if (!isSame) throw overtaken(directory);
+/** Whether both trust the very same root. */
+export function isOfSameRoot(one: FollowedState, other: FollowedState): boolean {
+  const [root, otherRoot] = [one.get('root.json'), other.get('root.json')];
+  return root !== undefined && otherRoot !== undefined && equalBytes(root, otherRoot);
 }
 
-const overtaken = (directory: string, cause?: unknown): CommandError =>
-  new CommandError('REFUSED', `another fetch writes ${directory}`, { hint: 'Try again.', cause });
+const isSameState = (one: FollowedState, other: FollowedState): boolean =>
+  one.size === other.size &&
+  [...one].every(([name, bytes]) => equalBytes(bytes, other.get(name) ?? new Uint8Array()));
+
+/** Another fetch holds the lock, or has written another repository there. */
+export const overtaken = (directory: string, cause?: unknown): CommandError =>
+  new CommandError('FAILED', `another fetch writes ${directory}`, {
+    hint: 'Try again.',
+    metadata: { unavailable: 'another fetch' },
+    cause,
+  });
 
 /** Undefined where there is none. */
 async function read(file: string): Promise<Buffer | undefined> {

@@ -1,5 +1,5 @@
 /** `mayfly trust fetch`: everything that verifiers and signing clients need, by one hash, and later by what was trusted before. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { rfc3339 } from '../../../core/clock.ts';
 import { FormatError } from '../../../core/errors.ts';
@@ -19,6 +19,10 @@ import { lossesIn } from '../exported-directory.ts';
 import { BoundedFetcher } from './bounded-fetcher.ts';
 import {
   beginFrom,
+  fetchedState,
+  isAsNew,
+  isOfSameRoot,
+  overtaken,
   refuseDataDirectory,
   replaceFiles,
   scratchBeside,
@@ -46,10 +50,30 @@ export async function fetchTrust(
   const directory = resolve(options.out);
   const mirror = mirrorOf(parseUrl(url, 'URL'));
   await refuseDataDirectory(directory);
+  let { fingerprint } = options;
+  for (let tried = 0; tried < TRIES; tried++) {
+    if (await fetchOnce({ ...options, fingerprint, directory, mirror }, speak)) return undefined;
+    // What lies there now follows the root that it led to.
+    fingerprint = undefined;
+  }
+  throw overtaken(directory);
+}
+
+/** Times that a fetch begins from what other ones have left. */
+const TRIES = 5;
+
+interface FetchWork extends Omit<FetchOptions, 'fingerprint'> {
+  readonly fingerprint: string | undefined;
+  readonly directory: string;
+  readonly mirror: string;
+}
+
+/** Returns false where another fetch has left something older meanwhile, from which a next one can follow. */
+async function fetchOnce({ directory, mirror, ...options }: FetchWork, speak: Speaker): Promise<boolean> {
   const scratch = await scratchBeside(directory);
   try {
     const fetcher = new BoundedFetcher(scratch);
-    const state = await stateIn(directory);
+    const [state, before] = [await stateIn(directory), await trustBefore(directory)];
     await begin({ ...options, directory, scratch, mirror, fetcher, state });
     const targets = await followRepository({ scratch, mirror, fetcher });
     const trustedRoot = trustedRootOf(targets.get(TRUSTED_ROOT_FILE));
@@ -62,14 +86,28 @@ export async function fetchTrust(
       : targets;
     // What follows a repository is led on by it. What anything else trusts is somebody's.
     if (state.size === 0 && options.force !== true) await refuseLosses(directory, trustedRoot);
-    const before = await trustBefore(directory);
-    const removed = await replaceFiles(directory, { scratch, files, state });
+    const replaced = await replaceFiles(directory, { scratch, files, state });
+    const names = [...files.keys()];
+    if (replaced.removed === undefined) {
+      const { there, trust } = replaced;
+      const fetched = await fetchedState(scratch);
+      if (!isAsNew(there, fetched)) {
+        // A fingerprint is of a repository: what follows another root is not to be followed for it.
+        if (options.fingerprint !== undefined && !isOfSameRoot(there, fetched)) throw overtaken(directory);
+        return false;
+      }
+      const sentences = changesFrom(before, trust.root, trust.signingConfig);
+      report(speak, { out: options.out, directory, state: there, names, sentences });
+      return true;
+    }
+    const signingConfig = targets.get(SIGNING_CONFIG_FILE);
     const sentences = [
       ...(before.failure === undefined ? [] : [`what was there is replaced unread: ${before.failure}`]),
-      ...changesFrom(before, trustedRoot, targets),
-      ...removed.map((name) => `${name} is removed: nothing says any more that it is trusted`),
+      ...changesFrom(before, trustedRoot, signingConfig && Buffer.from(signingConfig).toString()),
+      ...replaced.removed.map((name) => `${name} is removed: nothing says any more that it is trusted`),
     ];
-    await report(speak, { out: options.out, directory, scratch, names: [...files.keys()], sentences });
+    report(speak, { out: options.out, directory, state: await fetchedState(scratch), names, sentences });
+    return true;
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -79,16 +117,11 @@ export async function fetchTrust(
 function changesFrom(
   before: TrustBefore,
   trustedRoot: TrustedRoot,
-  targets: ReadonlyMap<string, Uint8Array>,
+  signingConfig: string | undefined,
 ): readonly string[] {
   const config = (text: string | undefined): ReadonlyMap<string, string> =>
     new Map(text === undefined ? [] : [[SIGNING_CONFIG_FILE, text]]);
-  const after = targets.get(SIGNING_CONFIG_FILE);
-  const signing = meaningChanges(
-    SIGNING_CONFIG_FILE,
-    config(before.signingConfig),
-    config(after === undefined ? undefined : Buffer.from(after).toString()),
-  );
+  const signing = meaningChanges(SIGNING_CONFIG_FILE, config(before.signingConfig), config(signingConfig));
   const trust = differencesOf(
     { root: before.root, name: 'the files of before' },
     { root: trustedRoot, name: 'these' },
@@ -99,14 +132,14 @@ function changesFrom(
 interface Report {
   readonly out: string;
   readonly directory: string;
-  readonly scratch: string;
+  readonly state: FollowedState;
   readonly names: readonly string[];
   readonly sentences: readonly string[];
 }
 
-async function report(speak: Speaker, { out, directory, scratch, names, sentences }: Report): Promise<void> {
-  const root = parseMetadata('root', await readFile(join(scratch, 'root.json'))).signed;
-  const timestamp = parseMetadata('timestamp', await readFile(join(scratch, 'timestamp.json')));
+function report(speak: Speaker, { out, directory, state, names, sentences }: Report): void {
+  const root = parseMetadata('root', bytesIn(state, 'root.json')).signed;
+  const timestamp = parseMetadata('timestamp', bytesIn(state, 'timestamp.json'));
   speak.answer(
     { directory, files: names, root: { version: root.version, expires: root.expires }, changes: sentences },
     [
@@ -119,6 +152,8 @@ async function report(speak: Speaker, { out, directory, scratch, names, sentence
     ].join('\n'),
   );
 }
+
+const bytesIn = (state: FollowedState, name: string): Uint8Array => state.get(name) ?? new Uint8Array();
 
 /** Throws {@link CommandError} `REFUSED` where files that follow no repository trust, or end, what this one does not. */
 async function refuseLosses(directory: string, trustedRoot: TrustedRoot): Promise<void> {

@@ -281,7 +281,7 @@ describe('mayfly trust fetch', function () {
     await expectRefusal(/snapshot\.json cannot be read: it is larger than 8 MiB/);
   });
 
-  it('puts nothing over what another fetch wrote meanwhile', async () => {
+  it('puts nothing over what another fetch wrote meanwhile, which is newer', async () => {
     await fetch(hashOf('1.root.json'));
     mirror.show(await change(repository, { contents: shape('ca-only'), renew: true }));
     const between = await change(repository, { contents: shape('tsa') });
@@ -294,8 +294,58 @@ describe('mayfly trust fetch', function () {
       await fetch();
       mirror.show({ files: shown });
     };
-    const error = await failureAs(CommandError, fetch());
-    expect(error.message).to.match(/another fetch writes/);
+    await fetch();
+    expect(answered['changes']).to.not.deep.equal([]);
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
+      shape('tsa').get('trusted_root.json')?.text,
+    );
+  });
+
+  it('follows on from what another fetch wrote meanwhile, which is older', async () => {
+    const fingerprint = hashOf('1.root.json');
+    const older = new Map(mirror.files);
+    mirror.show(await change(repository, { contents: shape('tsa') }));
+    mirror.before = async (path) => {
+      if (!path.endsWith('.trusted_root.json')) return;
+      mirror.before = undefined;
+      const shown = new Map(mirror.files);
+      mirror.show({ files: older });
+      await fetch(fingerprint);
+      mirror.show({ files: shown });
+    };
+    await fetch(fingerprint);
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
+      shape('tsa').get('trusted_root.json')?.text,
+    );
+    expectSums();
+  });
+
+  it('is good for several jobs at once that share a directory, also of those that begin by one hash', async () => {
+    const fingerprint = hashOf('1.root.json');
+    await Promise.all([fetch(fingerprint), fetch(fingerprint), fetch(fingerprint), fetch(fingerprint)]);
+    expectSums();
+    mirror.show(await change(repository, { contents: shape('tsa') }));
+    await Promise.all([fetch(), fetch(), fetch(), fetch()]);
+    expectSums();
+    expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
+      shape('tsa').get('trusted_root.json')?.text,
+    );
+  });
+
+  it('takes nothing of another repository that another fetch wrote meanwhile', async () => {
+    const other = await testRepository();
+    const otherFiles = (await change(other, { contents: shape('tsa') })).files;
+    const fingerprint = hashOf('1.root.json');
+    mirror.before = async (path) => {
+      if (!path.endsWith('.trusted_root.json')) return;
+      mirror.before = undefined;
+      const shown = new Map(mirror.files);
+      mirror.show({ files: otherFiles });
+      await fetch(hashOf('1.root.json'));
+      mirror.show({ files: shown });
+    };
+    const error = await failureAs(CommandError, fetch(fingerprint));
+    expect(error.message).to.match(/another fetch writes|trusts .* which this repository does not/);
     expect(readFileSync(join(out, 'trusted_root.json'), 'utf8')).to.equal(
       shape('tsa').get('trusted_root.json')?.text,
     );
