@@ -70,7 +70,11 @@ export async function* hitsByIndex(
   const order = new AnsweredOrder();
   for (let page = await ask(undefined); ; page = await ask(page.next)) {
     // Opened anew for each page: what it finds may be younger than the head of the last.
-    const { logs } = await openLogs({ ...options, timeout: rest() }, query.isWanted, speak);
+    const { logs } = await openLogs(
+      { ...options, timeout: rest() },
+      { isWanted: (name) => isOpened(name, query), named: [] },
+      speak,
+    );
     try {
       for (const hit of page.entries) {
         if (!order.mayFollow(`${textOf(hit['origin'])} ${textOf(hit['logId'])}`, hit['index']))
@@ -85,6 +89,10 @@ export async function* hitsByIndex(
     order.page(page.entries.length);
   }
 }
+
+/** Whether entries of the log in use that has that name may be asked for: the service calls it by its number. */
+const isOpened = (name: string, query: LogsQuery): boolean =>
+  query.isWanted(name) || query.in.some((wanted) => apiOf(wanted) === name);
 
 /** The end of the whole command, and what is left until then for `--timeout` of a part. */
 function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly rest: () => string } {

@@ -63,7 +63,14 @@ async function* hitsInLogs(
   query: LogsQuery,
   speak: Speaker,
 ): AsyncGenerator<Facts> {
-  const { logs } = await openLogs(options, (name) => query.join || query.isWanted(name), speak);
+  const { logs } = await openLogs(
+    options,
+    {
+      isWanted: (name) => query.join || query.isWanted(name),
+      named: query.join ? [...query.in, 'artifacts'] : query.in,
+    },
+    speak,
+  );
   try {
     const joins = query.join ? await LogJoins.of(logs) : undefined;
     for (const log of logs.filter(({ name }) => query.isWanted(name)))

@@ -117,25 +117,24 @@ class Watcher {
     this.#watch = parts;
   }
 
-  /** Reads every log on to its newest head, those behind one that contradicts itself, too; returns what contradicts. What is reported and delivered is noted after that, so that a crash or a
+  /** Reads every log on to its newest head, those behind one that contradicts itself or cannot be read, too; returns what contradicts, and else rejects with why one could not be read. What is reported and delivered is noted after that, so that a crash or a
    * receiver that is away repeats events and loses none. */
   async round(): Promise<readonly Error[]> {
     this.#isNewest = false;
     const { state } = this.#watch;
-    const logs = await this.#open();
+    const failures: unknown[] = [];
+    const logs = await this.#open((error) => failures.push(error));
     // Asked before any is noted: logs that are seen together the first time have no one before them.
     const whole = new Set(logs.filter((log) => state.knowsBefore(log)));
-    const contradictions: Error[] = [];
     try {
       for (const log of logs)
-        await this.#follow(log, whole.has(log)).catch((error: unknown) => {
-          if (!(error instanceof Error) || !isLogVerdict(error)) throw error;
-          contradictions.push(error);
-        });
+        await this.#follow(log, whole.has(log)).catch((error: unknown) => failures.push(error));
     } finally {
       for (const log of logs) await log.close();
     }
-    return contradictions;
+    const contradictions = failures.filter((error) => error instanceof Error).filter(isLogVerdict);
+    if (contradictions.length > 0 || failures.length === 0) return contradictions;
+    throw failures[0];
   }
 
   /** Reports the contradictions; the resume points of their logs stay where they are. */
@@ -150,13 +149,17 @@ class Watcher {
     return false;
   }
 
-  async #open(): Promise<readonly FollowedLog[]> {
+  async #open(failed: (error: unknown) => void): Promise<readonly FollowedLog[]> {
     const { in: wanted = [], unlogged } = this.#options;
     const isWanted = (name: string): boolean => isWantedLog(name, wanted);
     const needsCertificates = unlogged === true || isWanted('certificates');
     const { logs, certificates } = await openLogs(
       this.#options,
-      (name) => (name === 'certificates' ? needsCertificates : isWanted(name)),
+      {
+        isWanted: (name) => (name === 'certificates' ? needsCertificates : isWanted(name)),
+        named: wanted,
+        failed,
+      },
       this.#speak,
     );
     this.#certificates = certificates;

@@ -3,7 +3,7 @@ import { endIn, parseUrl, requireSafeTransport, type CommandEnd } from '../certi
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readAccessToken } from '../program/input-file.ts';
 import { timeoutOf, type LogTarget, type TargetOptions } from './log-target.ts';
-import { followArtifactsAt, followArtifactsIn } from './watch/artifact-logs.ts';
+import { artifactsAt, artifactsIn, type LogOpener } from './watch/artifact-logs.ts';
 import { followCertificates } from './watch/certificate-log.ts';
 import { apiOf, type FollowedLog } from './watch/followed-log.ts';
 
@@ -21,24 +21,64 @@ export function isWantedLog(name: string, wanted: readonly string[]): boolean {
   return wanted.length === 0 || [name, apiOf(name), kind].some((one) => wanted.includes(one));
 }
 
-/** Opens the logs that are wanted. Rejects with {@link CommandError} and LogError. */
+/** Which logs are to be opened. */
+export interface WantedLogs {
+  readonly isWanted: (name: string) => boolean;
+  /** Each of these has to be there: names of logs, of APIs, `artifacts` or `certificates`. */
+  readonly named: readonly string[];
+  /** Called with why a log of artifacts cannot be opened; the others are. Default: the first such rejects. */
+  readonly failed?: (error: unknown) => void;
+}
+
+/** Opens the logs that are wanted. Rejects with {@link CommandError}, `USAGE` for one that is named and not there, and LogError. */
 export async function openLogs(
   options: TargetOptions,
-  isWanted: (name: string) => boolean,
+  wanted: WantedLogs,
   speak: Speaker,
 ): Promise<OpenedLogs> {
-  const artifacts = await artifactsOf(options, isWanted);
-  if (!isWanted('certificates')) return { logs: artifacts, certificates: undefined };
-  const { target, log } = await followCertificates(options, speak);
-  return { logs: [...artifacts, log], certificates: target };
+  const { isWanted, named, failed } = wanted;
+  const openers = await artifactsOf(options, isWanted);
+  const names = [...openers.map(({ name }) => name), ...(isWanted('certificates') ? ['certificates'] : [])];
+  for (const name of named)
+    if (!names.some((there) => isWantedLog(there, [name]))) throw noLog(name, options);
+  const logs: FollowedLog[] = [];
+  try {
+    for (const { open } of openers)
+      try {
+        logs.push(await open());
+      } catch (error) {
+        if (failed === undefined) throw error;
+        failed(error);
+      }
+    if (!isWanted('certificates')) return { logs, certificates: undefined };
+    const { target, log } = await followCertificates(options, speak);
+    return { logs: [...logs, log], certificates: target };
+  } catch (error) {
+    for (const log of logs) await log.close();
+    throw error;
+  }
 }
+
+const noLog = (name: string, { data, url = '' }: TargetOptions): CommandError =>
+  new CommandError(
+    'USAGE',
+    name === 'artifacts'
+      ? `there is no log of artifacts at ${data ?? url}`
+      : `there is no log ${name} at ${data ?? url}`,
+    {
+      hint:
+        data === undefined
+          ? 'Of a service v1 and v2 are read, the logs in use; those before them in its directory.'
+          : '`mayfly rekor show` lists the logs of artifacts of a directory.',
+    },
+  );
 
 async function artifactsOf(
   options: TargetOptions,
   isWanted: (name: string) => boolean,
-): Promise<readonly FollowedLog[]> {
+): Promise<readonly LogOpener[]> {
   const { data, url = '', trust, accessTokenFile } = options;
-  if (data !== undefined) return followArtifactsIn(data, isWanted);
+  if (data !== undefined) return artifactsIn(data, isWanted);
   if (trust === undefined)
     throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
       hint: 'Name the directory of `mayfly trust export`.',
@@ -46,7 +86,7 @@ async function artifactsOf(
   const base = parseUrl(url, '--url');
   const token = await readAccessToken(accessTokenFile, 'log access token');
   if (token !== undefined) requireSafeTransport(base, 'the log');
-  return followArtifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted, endOf(options));
+  return artifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted, endOf(options));
 }
 
 /** The end of the whole command, counted from now; undefined for any time. */

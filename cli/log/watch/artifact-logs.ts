@@ -11,6 +11,7 @@ import { artifactLogIdentity, type ArtifactLogIdentity } from '../../../rekor/lo
 import { checkpointKey } from '../../../rekor/log-key.ts';
 import { artifactEntries } from '../../../rekor/stored-artifact.ts';
 import { signatureView } from '../../../search/searchable-log.ts';
+import { LogReadError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
@@ -24,33 +25,39 @@ import type { FollowedEntry, FollowedLog } from './followed-log.ts';
 import { RekorV1Reads } from './rekor-v1-reads.ts';
 import { bundleOf, hashesOf, tileProofs } from './tiles.ts';
 
-/** Those of a data directory that are wanted, at their newest heads. */
-export async function followArtifactsIn(
+/** A log that is there and wanted, to be opened at its newest head. */
+export interface LogOpener {
+  readonly name: string;
+  /** Rejects with {@link CommandError} and LogError. */
+  readonly open: () => Promise<FollowedLog>;
+}
+
+/** Those of a data directory that are wanted. */
+export async function artifactsIn(
   data: string,
   isWanted: (name: string) => boolean,
-): Promise<FollowedLog[]> {
+): Promise<readonly LogOpener[]> {
   const { paths } = await openDataDirectory(data);
-  const logs: FollowedLog[] = [];
-  for (const { name, directory } of await artifactLogsIn(paths))
-    if (isWanted(name)) {
-      const { identity, size, root, hashes, entriesFrom, close } = await openArtifactReads(directory);
-      const { origin, logId } = identity;
-      const from = async (first: number): Promise<readonly FollowedEntry[]> =>
-        (await entriesFrom(first)).map(followed);
-      logs.push({
-        name,
-        kind: 'artifacts',
-        origin,
-        logId,
-        size,
-        root,
-        checkpoint: undefined,
-        entriesFrom: from,
-        ...tileProofs(hashes, size),
-        close,
-      });
-    }
-  return logs;
+  return (await artifactLogsIn(paths))
+    .filter(({ name }) => isWanted(name))
+    .map(({ name, directory }) => ({ name, open: () => logIn(name, directory) }));
+}
+
+async function logIn(name: string, directory: string): Promise<FollowedLog> {
+  const { identity, size, root, hashes, entriesFrom, close } = await openArtifactReads(directory);
+  const { origin, logId } = identity;
+  return {
+    name,
+    kind: 'artifacts',
+    origin,
+    logId,
+    size,
+    root,
+    checkpoint: undefined,
+    entriesFrom: async (first) => (await entriesFrom(first)).map(followed),
+    ...tileProofs(hashes, size),
+    close,
+  };
 }
 
 /** The hash of a body is computed here: what a directory says of it proves nothing. */
@@ -61,37 +68,76 @@ const followed = (entry: LoggedEntry): FollowedEntry => ({
   view: signatureView(entry),
 });
 
-/** Those of the service at `url` that its trusted root has and that are wanted. Rejects with {@link CommandError} and LogError. */
-export async function followArtifactsAt(
+/** Those of the service at `url` that are wanted: of each API the one in use, called after that API. Rejects with {@link CommandError} `USAGE` where the service has one that its trusted root
+ * does not know under that address, for a log that is passed over would look like one without entries; and with LogError. */
+export async function artifactsAt(
   url: string,
   token: string | undefined,
   trust: string,
   isWanted: (name: string) => boolean,
   end?: CommandEnd,
-): Promise<FollowedLog[]> {
-  const logs: FollowedLog[] = [];
-  for (const { api, keys } of await trustedLogs(trust, new URL(url).hostname)) {
-    if (!isWanted(`v${api}`)) continue;
-    logs.push(api === 1 ? await firstLog(url, token, keys, end) : await secondLog(url, token, keys, end));
+): Promise<readonly LogOpener[]> {
+  const trusted = await trustedLogs(trust);
+  const host = new URL(url).hostname;
+  const openers: LogOpener[] = [];
+  for (const api of [1, 2] as const) {
+    const name = `v${api}`;
+    if (!isWanted(name)) continue;
+    const keys = trusted.filter((log) => apiOfKey(log) === api && hostOf(log) === host);
+    const open = api === 1 ? firstLog : secondLog;
+    if (keys.length > 0) openers.push({ name, open: () => open(url, token, keys, end) });
+    else
+      try {
+        if (await hasLog(url, token, api, end)) throw unknownLog(url, api, trusted);
+      } catch (error) {
+        if (error instanceof CommandError) throw error;
+        // Nobody knows whether it is there: that one fails, and no other.
+        openers.push({ name, open: () => Promise.reject(error) });
+      }
   }
-  return logs;
+  return openers;
 }
 
-interface TrustedKeys {
-  readonly api: 1 | 2;
-  readonly keys: readonly TrustedLogInstance[];
-}
+const apiOfKey = ({ keyDetails }: TrustedLogInstance): 1 | 2 => (keyDetails === 'PKIX_ED25519' ? 2 : 1);
 
-/** Logs whose address has that host: what they are is known by their keys. */
-async function trustedLogs(directory: string, host: string): Promise<readonly TrustedKeys[]> {
+const hostOf = ({ baseUrl }: TrustedLogInstance): string | undefined => URL.parse(baseUrl)?.hostname;
+
+/** Logs of artifacts: what they are is known by their keys. */
+async function trustedLogs(directory: string): Promise<readonly TrustedLogInstance[]> {
   const path = join(directory, 'trusted_root.json');
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
-  const own = rootOf(path, text).artifactLogs.filter(({ baseUrl }) => URL.parse(baseUrl)?.hostname === host);
-  return ([1, 2] as const).flatMap((api) => {
-    const keys = own.filter(({ keyDetails }) => (keyDetails === 'PKIX_ED25519') === (api === 2));
-    return keys.length === 0 ? [] : [{ api, keys }];
-  });
+  return rootOf(path, text).artifactLogs;
+}
+
+/** Whether the service says that it has one. */
+async function hasLog(
+  url: string,
+  token: string | undefined,
+  api: 1 | 2,
+  end: CommandEnd | undefined,
+): Promise<boolean> {
+  const source = httpSource(url, { accessToken: token, deadline: end?.signal });
+  try {
+    await source.get(api === 1 ? 'api/v1/log' : 'api/v2/checkpoint');
+    return true;
+  } catch (error) {
+    if (error instanceof LogReadError && error.code === 'NOT_FOUND') return false;
+    throw error;
+  }
+}
+
+function unknownLog(url: string, api: 1 | 2, trusted: readonly TrustedLogInstance[]): CommandError {
+  const hosts = new Set(trusted.flatMap((log) => (apiOfKey(log) === api ? [hostOf(log) ?? ''] : [])));
+  const known = hosts.size === 0 ? 'it knows none' : `it knows those of ${[...hosts].join(', ')}`;
+  const { hostname } = new URL(url);
+  return new CommandError(
+    'USAGE',
+    `the service has a log for Rekor v${api}, and --trust knows none of ${hostname}: ${known}`,
+    {
+      hint: 'Name the service by its public URL, or bring the directory of `mayfly trust export` up to date.',
+    },
+  );
 }
 
 function rootOf(path: string, text: string): ReturnType<typeof parseTrustedRoot> {

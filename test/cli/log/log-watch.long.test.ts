@@ -18,6 +18,7 @@ import { dataPaths } from '../../../instance/data-paths.ts';
 import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
 import { redactEntries } from '../../../rekor/redact-entries.ts';
 import { openService, type RunningService } from '../../../service/open-service.ts';
+import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { email, namedCertificate, signatureBy } from '../../search/support/bodies.ts';
@@ -58,9 +59,9 @@ describe('mayfly log watch', function () {
     },
   };
 
-  const openAgain = (): Promise<RunningService> => {
+  const openAgain = (directory = data): Promise<RunningService> => {
     return openService({
-      data,
+      data: directory,
       listen: LOCAL,
       metricsListen: LOCAL,
       clock: Date.now,
@@ -479,6 +480,90 @@ describe('mayfly log watch', function () {
       expect(await readFile(join(root, 'watch.json'), 'utf8')).to.equal(state);
       expect(await readdir(root)).to.not.contain('PWNED.checkpoint');
       expect(await readdir(tmpdir())).to.not.contain('PWNED.checkpoint');
+    });
+  });
+
+  it('passes over no log that the service has and the trust does not know, and none that is named', async () => {
+    const named = service.url.replace('127.0.0.1', 'localhost');
+    const older = join(root, 'older');
+    await exportFiles({ data, out: older }, listener());
+    const path = join(older, 'trusted_root.json');
+    const trusted = JSON.parse(await readFile(path, 'utf8')) as {
+      tlogs: { publicKey: { keyDetails: string } }[];
+    };
+    const tlogs = trusted.tlogs.filter(({ publicKey }) => publicKey.keyDetails !== 'PKIX_ED25519');
+    await writeFile(path, JSON.stringify({ ...trusted, tlogs }));
+    const cases: [Partial<WatchOptions>, RegExp][] = [
+      [{ url: named, trust }, /has a log for Rekor v1, and --trust knows none of localhost.*127\.0\.0\.1/],
+      [{ url: named, trust, in: ['v2'] }, /has a log for Rekor v2/],
+      [{ url: service.url, trust: older }, /has a log for Rekor v2, and .* knows none/],
+      [{ url: service.url, trust, in: ['v1-2'] }, /there is no log v1-2/],
+      [{ url: service.url, trust, in: ['v1', 'v3'] }, /there is no log v3/],
+      [{ data, in: ['v1-2'] }, /there is no log v1-2/],
+    ];
+    for (const [options, message] of cases)
+      for (const command of [
+        () => watch({ once: true, state: state(), ...options }, speak),
+        () => searchLogs({ in: ['certificates', 'artifacts'], ...options }, speak),
+      ]) {
+        const error = await failureAs(CommandError, command());
+        expect(error.message).to.match(message);
+        expect(error.code).to.equal('USAGE');
+      }
+    const byIndex = searchLogs({ url: named, trust, byIndex: true, identity: 'alice@example.com' }, speak);
+    expect((await failureAs(CommandError, byIndex)).message).to.match(/--trust knows none of localhost/);
+  });
+
+  it('follows the other logs where one cannot be read', async () => {
+    const broken = createServer((request, response) => {
+      const path = request.url ?? '/';
+      if (path.startsWith('/api/v1/')) {
+        response.writeHead(410).end();
+        return;
+      }
+      fetch(service.url + path)
+        .then(async (answer) => {
+          response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+        })
+        .catch(() => {
+          response.destroy();
+        });
+    });
+    await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
+      lines = [];
+      const error = await failureAs(
+        LogError,
+        watch({ url, trust, once: true, state: state(), fromStart: true }, speak),
+      );
+      expect(error.code).to.equal('LOG_STORAGE');
+      expect(new Set(lines.map(({ log }) => log))).to.deep.equal(new Set(['v2', 'certificates']));
+    } finally {
+      broken.close();
+    }
+  });
+
+  describe('of a service without logs of artifacts', () => {
+    let bare: RunningService;
+    let bareData: string;
+    let bareTrust: string;
+    before(async () => {
+      [bareData, bareTrust] = [join(root, 'bare'), join(root, 'bare-trust')];
+      await makeDataDirectory(bareData, { config: emailConfig(issuer.url, '{}') });
+      bare = await openAgain(bareData);
+      await exportFiles({ data: bareData, out: bareTrust }, listener());
+    });
+    after(() => bare.close());
+
+    it('follows the log of certificates, and refuses what needs the others', async () => {
+      for (const place of [{ url: bare.url, trust: bareTrust }, { data: bareData }]) {
+        expect(await run({ ...place, state: state(), fromStart: true })).to.deep.equal([]);
+        for (const options of [{ in: ['artifacts'] }, { unused: true }, { in: ['v1'] }] as const)
+          expect(
+            (await failureAs(CommandError, searchLogs({ ...place, ...options }, speak))).message,
+          ).to.match(/there is no log/);
+      }
     });
   });
 
