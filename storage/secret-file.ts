@@ -11,7 +11,7 @@ class SecretFileError extends MayflyError<'FAILED'> {}
 export type Warn = (sentence: string) => void;
 
 /** The first line of a file that holds a passphrase or an access token; undefined when no file is named. `what` names
- * the secret in messages; `warn` gets a sentence about a file that everybody on this machine may read. Throws
+ * the secret in messages; `warn` gets a sentence about a file that everybody on this machine may read, and about one with a byte order mark. Throws
  * {@link SecretFileError} when the file cannot be read or its first line is empty. */
 export async function readSecretFile(
   path: string | undefined,
@@ -21,11 +21,16 @@ export async function readSecretFile(
   if (path === undefined) return undefined;
   const text = await readOpen(path, what, warn);
   const [line = ''] = text.split(/\r?\n/, 1);
+  // Not taken off: a key may have been encrypted with it.
+  if (line.startsWith('\uFEFF')) warn(withMark(path, what));
   if (line !== '') return line;
   throw new SecretFileError('FAILED', `the ${what} file ${path} is empty`, {
     hint: `Write the ${what} into its first line.`,
   });
 }
+
+const withMark = (path: string, what: string): string =>
+  `the ${what} file ${path} begins with a byte order mark, which counts as a part of the ${what}. Unless it was there from the beginning, write the file without it`;
 
 /** Beyond every passphrase and access token. */
 const LIMIT = 64 * 1024;

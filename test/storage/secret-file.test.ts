@@ -48,4 +48,20 @@ describe('storage/secret-file', function () {
     const { warnings } = JSON.parse((await init('b', '--json')).stdout) as { warnings: string[] };
     expect(warnings).to.have.length(1);
   });
+
+  it('warns of a byte order mark, which counts: a key may have been encrypted with it', async () => {
+    const file = join(cwd, 'marked');
+    const warnings: string[] = [];
+    await writeFile(file, '\ufeffsecret\r\n', { mode: 0o600 });
+    expect(await readSecretFile(file, 'passphrase', (sentence) => warnings.push(sentence))).to.equal(
+      '\ufeffsecret',
+    );
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.match(/begins with a byte order mark, which counts as a part of the passphrase/);
+    await writeFile(file, 'secret\r\n', { mode: 0o600 });
+    expect(await readSecretFile(file, 'passphrase', (sentence) => warnings.push(sentence))).to.equal(
+      'secret',
+    );
+    expect(warnings).to.have.length(1);
+  });
 });
