@@ -49,7 +49,7 @@ export interface DataPaths {
   readonly artifacts: string;
   /** The name of the log in use and a newline; need not be there where there is one log only. */
   readonly currentLog: string;
-  /** The development issuer's signing key and `{"issuer":URL}`; mode dev only. */
+  /** The development issuer's signing key and `{"issuer":URL,"service":URL}`; mode dev only. */
   readonly devIssuerKey: string;
   readonly devIssuer: string;
 }

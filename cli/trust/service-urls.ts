@@ -1,3 +1,5 @@
+import { readDevService } from '../../dev/issuer-file.ts';
+import type { DataPaths } from '../../instance/data-paths.ts';
 import { isLocalToMachine } from '../../core/loopback.ts';
 import { ConfigError } from '../../config/findings/config-error.ts';
 import type { Inspection } from '../../config/load/inspect.ts';
@@ -17,8 +19,8 @@ export interface ServiceUrlOptions {
 
 /** What is known without them. */
 interface Known {
-  /** The directory's own configuration. */
-  readonly configFile: string;
+  /** Where the directory is, and its own configuration. */
+  readonly paths: Pick<DataPaths, 'root' | 'config'>;
   readonly isDevelopment: boolean;
   readonly trust: InstanceTrust;
   readonly speak: Speaker;
@@ -27,7 +29,7 @@ interface Known {
 /** What a configuration says that says nothing of it. */
 const ALL_LOGS = { v1: true, v2: true };
 
-/** Where `mayfly dev` listens by default. */
+/** Where `mayfly dev` listens by default: it has not been started yet, or was last by an older version. */
 const DEVELOPMENT_URL = 'http://127.0.0.1:5555';
 
 /** Where the services are for clients: what the options say, else the configuration, else the origin of the log; warns when that is of use
@@ -35,7 +37,7 @@ const DEVELOPMENT_URL = 'http://127.0.0.1:5555';
 export async function serviceUrls(options: ServiceUrlOptions, known: Known): Promise<ServiceUrls> {
   const config = await readConfig(options.config, known);
   const given = options.publicUrl === undefined ? undefined : publicUrlOf(options.publicUrl);
-  const publicUrl = given ?? config?.mayfly.publicUrl ?? guessedUrl(known);
+  const publicUrl = given ?? config?.mayfly.publicUrl ?? (await guessedUrl(known));
   // As it is written: clients compare it with what the issuer says of itself.
   if (options.oidcIssuer !== undefined) parseUrl(options.oidcIssuer, '--oidc-issuer');
   const urls = configuredUrls(publicUrl, config);
@@ -63,7 +65,7 @@ export function configuredUrls(
 /** Undefined where the directory's own one is wrong: certificates and keys do not wait for it to be fixed. */
 async function readConfig(
   file: string | undefined,
-  { configFile, speak }: Known,
+  { paths: { config: configFile }, speak }: Known,
 ): Promise<LoadedConfig | undefined> {
   if (file !== undefined) return loadConfig(file);
   try {
@@ -86,7 +88,8 @@ function publicUrlOf(text: string): string {
   });
 }
 
-function guessedUrl({ isDevelopment, trust }: Known): string {
+async function guessedUrl({ isDevelopment, trust, paths }: Known): Promise<string> {
+  if (isDevelopment) return (await readDevService(paths.root)) ?? DEVELOPMENT_URL;
   const [log] = trust.logs;
-  return isDevelopment || log === undefined ? DEVELOPMENT_URL : usualPublicUrl(log);
+  return log === undefined ? DEVELOPMENT_URL : usualPublicUrl(log);
 }

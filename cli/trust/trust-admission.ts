@@ -39,7 +39,7 @@ export async function printAdmissionPolicy(options: AdmissionOptions, speak: Spe
   const directory = await openDataDirectory(options.data);
   const trust = await readTrust(directory.paths);
   const urls = await serviceUrls(options, {
-    configFile: directory.paths.config,
+    paths: directory.paths,
     isDevelopment: directory.marker.mode === 'dev',
     trust,
     speak,

@@ -81,7 +81,7 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   const trust = withOutsideLog(own, log);
   const isDevelopment = directory.marker.mode === 'dev';
   const urls = await serviceUrls(options, {
-    configFile: directory.paths.config,
+    paths: directory.paths,
     isDevelopment,
     trust,
     speak,

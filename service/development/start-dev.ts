@@ -5,6 +5,7 @@ import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { devConfig } from '../../config/presets/template.ts';
 import type { Clock } from '../../core/clock.ts';
+import { writeDevIssuer } from '../../dev/issuer-file.ts';
 import { ensureIssuerKey } from '../../dev/issuer-key.ts';
 import { startProvider } from '../../dev/provider.ts';
 import { urlHost, type ListenAddress } from '../../server/http/listen-address.ts';
@@ -71,6 +72,7 @@ async function start(options: DevOptions, closing: ClosingStack): Promise<Runnin
   closing.add(() => provider.close());
   const service = await startService(paths, provider.issuer, options);
   closing.add(() => service.close());
+  await writeDevIssuer(paths.root, provider.issuer, service.url);
   return { ...service, issuerUrl: provider.issuer, close: () => closing.close() };
 }
 

@@ -32,7 +32,7 @@ export async function openTufDirectory(
   const directory = await openDataDirectory(data);
   const { paths, marker } = directory;
   const trust = await readTrust(paths);
-  const known = { configFile: paths.config, isDevelopment: marker.mode === 'dev', trust, speak };
+  const known = { paths, isDevelopment: marker.mode === 'dev', trust, speak };
   return { directory, urls: await serviceUrls(config === undefined ? {} : { config }, known) };
 }
 

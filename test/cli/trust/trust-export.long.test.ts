@@ -11,7 +11,7 @@ import { parseVkeys } from '../../../tlog/format/vkey.ts';
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { encodeTrustedRoot, parseTrustedRoot, type Window } from '../../../trust/format/trusted-root.ts';
-import { type MayflyResult, runMayfly } from '../../support/mayfly.ts';
+import { type MayflyResult, runMayfly, startDev } from '../../support/mayfly.ts';
 
 const FILES = [
   ...[
@@ -329,5 +329,27 @@ describe('mayfly trust export', function () {
     expect(
       (await readTrustDirectory(join(cwd, 'of-ended'))).trustedRoot?.certificateAuthorities,
     ).to.have.length(1);
+  });
+
+  it('names, of a directory for development, the address on which its service listens or listened last', async () => {
+    const data = join(cwd, 'development');
+    const service = await startDev({ data });
+    const run = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await runMayfly([...args, '--data', data], { cwd });
+      expect(code, stderr).to.equal(0);
+      return stdout;
+    };
+    let served: string;
+    try {
+      served = await (await fetch(`${service.url}/trust/client_trust_config.json`)).text();
+      await run('trust', 'export', '--out', 'running');
+    } finally {
+      await service.stop();
+    }
+    await run('trust', 'export', '--out', 'stopped');
+    for (const out of ['running', 'stopped'])
+      expect(await text(out, 'client_trust_config.json'), out).to.equal(served);
+    expect(served).to.include(service.url);
+    expect(await run('trust', 'tuf', 'status')).to.not.include('Not as exported');
   });
 });
