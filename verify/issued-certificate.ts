@@ -9,7 +9,7 @@ import type { VerifyCrypto } from './crypto.ts';
 import { requireNotDenied, type DenyList, type DenySubject } from './deny-list.ts';
 import { demand, readIdentity, readIssuer } from './identity.ts';
 import type { IdentityPolicy } from './identity-policy.ts';
-import { checkInclusion } from './inclusion.ts';
+import { checkInclusion, type InclusionEvidence } from './inclusion.ts';
 import { loggedLeaf } from './logged-entry.ts';
 import { nameText } from './read-once.ts';
 import { checkSctSignature, findSct, type FoundSct } from './sct.ts';
@@ -188,17 +188,18 @@ export const refuseProof = async <Name extends string>(record: CertificateRecord
   });
 };
 
-/** Checks the proof that its log has it: text of a C2SP tlog-proof, UTF-8. Without one it is refused. */
+/** Checks the proof that its log has it. Without one it is refused. */
 export async function checkProof<Name extends string>(
   record: CertificateRecorder<Name>,
   { found, leaf }: CertificateWithSct,
-  proof: Uint8Array | undefined,
+  { proof, head }: { readonly [Part in keyof InclusionEvidence]?: InclusionEvidence[Part] | undefined },
   crypto: VerifyCrypto,
 ): Promise<void> {
   await record.run('inclusion', async () => {
     if (proof === undefined)
       throw refused('a proof that the certificate is in the log is required, none was given', 'policy');
-    const { index, size } = await checkInclusion(proof, found, leaf, crypto);
-    return [`entry ${index} of ${size} in the log ${found.log.name}`, undefined];
+    const { index, size } = await checkInclusion({ proof, head }, found, leaf, crypto);
+    const kept = head === undefined ? '' : ', under the head that was kept';
+    return [`entry ${index} of ${size} in the log ${found.log.name}${kept}`, undefined];
   });
 }

@@ -43,6 +43,8 @@ export interface VerifyRequest {
   readonly at?: number | undefined;
   /** Text of a C2SP tlog-proof, UTF-8. */
   readonly proof?: Uint8Array | undefined;
+  /** Text of a checkpoint of that log that was kept, UTF-8. With it a proof is demanded, which must be under the tree of that very head: what was logged later does not count, even if the keys are stolen. */
+  readonly head?: Uint8Array | undefined;
   /** Whether a certificate without a proof is refused. */
   readonly requireInclusion?: boolean | undefined;
   /** What is not believed, and the time (milliseconds since the epoch) at which the list must still be good. */
@@ -98,7 +100,7 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
   if (logged && record.failed === undefined && request.deny !== undefined)
     await checkDenied(record, denySubjectOf(logged), request.deny.list, crypto);
   else if (record.failed !== undefined) record.skip(record.failed, ...denyStepOf(request));
-  if (logged && inclusionStepOf(request).length > 0) await checkProof(record, logged, request.proof, crypto);
+  if (logged && inclusionStepOf(request).length > 0) await checkProof(record, logged, request, crypto);
   const says = {
     identity: said(() => readIdentity(certificate).value),
     issuer: said(() => readIssuer(certificate)),
@@ -110,8 +112,8 @@ export async function verifyCertificate(request: VerifyRequest): Promise<Verific
 const NEED_LOGGED: readonly StepName[] = ['sct-signature', 'sct-time'];
 
 /** The check of the proof, if it is asked for. */
-const inclusionStepOf = ({ proof, requireInclusion }: VerifyRequest): readonly StepName[] =>
-  proof === undefined && requireInclusion !== true ? [] : ['inclusion'];
+const inclusionStepOf = ({ proof, head, requireInclusion }: VerifyRequest): readonly StepName[] =>
+  proof === undefined && head === undefined && requireInclusion !== true ? [] : ['inclusion'];
 
 /** The check against the deny list, if there is one. */
 const denyStepOf = ({ deny }: VerifyRequest): readonly StepName[] => (deny === undefined ? [] : ['deny']);

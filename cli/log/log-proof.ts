@@ -10,11 +10,14 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
 import { entryProof, type EntryOptions, type FoundEntryProof } from './entry-proof.ts';
 import { verifiedCheckpoint } from './log-head.ts';
-import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
+import { verifyCheckpoint, type VerifiedCheckpoint } from '../../tlog/tree/verify-head.ts';
+import { readHead } from '../verify/head-file.ts';
+import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
 
 /** Options of `mayfly log proof`. */
 interface ProofOptions extends TargetOptions, EntryOptions {
   readonly out?: string;
+  readonly head?: string;
 }
 
 /** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate, or of the bundle whose entry is meant. */
@@ -27,17 +30,31 @@ export async function proof(
     throw new CommandError('USAGE', 'name a certificate or a bundle, or an entry by --entry');
   const text = file === undefined ? undefined : await readText(file);
   if (text === undefined || isJson(text)) {
+    if (options.head !== undefined)
+      throw new CommandError('USAGE', '--head is for the proof of a certificate', {
+        hint: 'Name the file of the certificate, PEM.',
+      });
     const found = await entryProof(endingSoon(options), text, speak);
     await reportEntry(found, options.out, speak);
     return undefined;
   }
   const certificate = certificateOf(text, file ?? '-');
   const log = await openTarget(endingSoon(options), speak);
-  const { bytes, head } = await verifiedCheckpoint(log);
+  const { bytes, head } = await headFor(log, options.head);
   const { source, logId } = log;
   const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
   await reportProof(found, head.size, options.out, speak);
   return undefined;
+}
+
+/** The newest head, or the one that was kept: what was logged by then is proven under it. */
+async function headFor(
+  log: LogTarget,
+  path: string | undefined,
+): Promise<{ readonly bytes: Uint8Array; readonly head: VerifiedCheckpoint }> {
+  const bytes = await readHead(path);
+  if (bytes === undefined) return verifiedCheckpoint(log);
+  return { bytes, head: verifyCheckpoint(bytes, log.keys) };
 }
 
 const readText = async (file: string): Promise<string> =>

@@ -75,6 +75,7 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--v1', 'the log of artifacts for clients of Rekor v1')
     .option('--v2', 'the log of artifacts for clients of Rekor v2')
+    .option('--head <file>', 'a checkpoint that was kept: prove a certificate under it, not under the newest')
     .option('--out <file>', 'write the proof there; default is stdout')
     .action(action(proof, exitCodeOfLog));
   target(

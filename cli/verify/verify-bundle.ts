@@ -11,6 +11,7 @@ import { predicatePolicy, signerPolicy, type PredicateOptions, type SignerOption
 import { bundleFacts, bundleReport, bundleText } from './bundle-report.ts';
 import { readTrust } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
+import { readHead } from './head-file.ts';
 import { judgedInput } from './judged-input.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
@@ -24,6 +25,7 @@ export interface VerifyBundleOptions extends ArtifactOptions, SignerOptions, Pre
   readonly minScts?: string;
   readonly at?: string;
   readonly proof?: string;
+  readonly head?: string;
   readonly requireInclusion?: true;
   readonly allowRootInChain?: true;
 }
@@ -37,8 +39,8 @@ export async function verifyBundleFile(
 ): Promise<boolean> {
   const request = await requestOf(options, file);
   const verification = await judgedInput(NAMES, () => verifyBundle(request));
-  const { anyIdentity, proof, requireInclusion, key } = options;
-  const isProven = proof !== undefined || requireInclusion === true;
+  const { anyIdentity, proof, head, requireInclusion, key } = options;
+  const isProven = proof !== undefined || head !== undefined || requireInclusion === true;
   const left: BundleStep[] = [
     ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
     ...(isProven || key !== undefined ? [] : (['inclusion'] as const)),
@@ -50,7 +52,12 @@ export async function verifyBundleFile(
 }
 
 async function requestOf(options: VerifyBundleOptions, file: string): Promise<BundleRequest> {
-  requireOneStdin({ BUNDLE: file, '--artifact': options.artifact, '--proof': options.proof });
+  requireOneStdin({
+    BUNDLE: file,
+    '--artifact': options.artifact,
+    '--proof': options.proof,
+    '--head': options.head,
+  });
   const signer = await signerPolicy(options);
   const trust = new BundleTrust(await readTrust(trustPath(options)), platformCrypto);
   const bundle = await readFileOrStdin(file, 'BUNDLE', BUNDLE_HINT, BUNDLE_LIMIT);
@@ -69,6 +76,7 @@ async function requestOf(options: VerifyBundleOptions, file: string): Promise<Bu
     predicate: await predicatePolicy(options),
     deny: await denyOf(options),
     proof: await proofOf(options),
+    head: await readHead(options.head),
     requireInclusion: options.requireInclusion,
     allowRootInChain: options.allowRootInChain,
   };
@@ -115,12 +123,13 @@ function nowOf(at: string | undefined): number | undefined {
 
 async function proofOf({
   proof,
+  head,
   key,
   requireInclusion,
 }: VerifyBundleOptions): Promise<Uint8Array | undefined> {
-  if (key !== undefined && (proof !== undefined || requireInclusion === true))
+  if (key !== undefined && (proof !== undefined || head !== undefined || requireInclusion === true))
     throw usage(
-      '--proof and --require-inclusion are about a certificate, and --key is none',
+      '--proof, --head and --require-inclusion are about a certificate, and --key is none',
       'Leave one of them out.',
     );
   if (proof === undefined) return undefined;

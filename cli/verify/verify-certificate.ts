@@ -7,6 +7,7 @@ import { readFileOrStdin } from '../program/input-file.ts';
 import { readCertificateFile } from './certificate-file.ts';
 import { readTrust } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
+import { readHead } from './head-file.ts';
 import { identityPolicy, type IdentityOptions } from './identity-options.ts';
 import { judgedInput } from './judged-input.ts';
 import { platformCrypto } from './platform-crypto.ts';
@@ -17,6 +18,7 @@ export interface VerifyCertificateOptions extends DenyOptions, IdentityOptions {
   readonly trust?: string;
   readonly at?: string;
   readonly proof?: string;
+  readonly head?: string;
   readonly requireInclusion?: true;
 }
 
@@ -31,21 +33,23 @@ export async function verifyCertificateFile(
   const at = timeOf(options.at);
   const trust = await readTrust(trustOf(options.trust));
   const [file = ''] = args;
-  if (file === '-' && options.proof === '-')
-    throw new CommandError('USAGE', 'stdin can be only one of CERT and --proof', {
+  if ([file, options.proof, options.head].filter((one) => one === '-').length > 1)
+    throw new CommandError('USAGE', 'stdin can be only one of CERT, --proof and --head', {
       hint: 'Write the other one into a file.',
     });
   const presented = await readCertificateFile(file);
   const proof =
     options.proof === undefined ? undefined : await readFileOrStdin(options.proof, '--proof', PROOF_HINT);
+  const head = await readHead(options.head);
   const deny = await judgedInput(NAMES, () => denyOf(options));
   const { requireInclusion } = options;
-  const request = { ...presented, trust, policy, at, proof, requireInclusion, deny, crypto: platformCrypto };
+  const inclusion = { proof, head, requireInclusion };
+  const request = { ...presented, trust, policy, at, ...inclusion, deny, crypto: platformCrypto };
   const verification = await judgedInput(NAMES, () => verifyCertificate(request));
   const report = verificationReport(verification, notCheckedOf(options));
   speak.answer(verificationFacts(report), verificationText(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
-  if (proof === undefined && requireInclusion !== true) {
+  if (proof === undefined && head === undefined && requireInclusion !== true) {
     speak.note('Not checked: that the log still has it. The SCT is its promise; --proof FILE checks that.');
   }
   speak.note(NO_SIGNATURE);
@@ -89,9 +93,10 @@ function timeOf(text: string | undefined): number | undefined {
 const NAMES = { subject: 'the certificate', trust: '--trust' };
 
 /** What the options leave unchecked. */
-function notCheckedOf({ anyIdentity, proof, requireInclusion }: VerifyCertificateOptions): StepName[] {
+function notCheckedOf({ anyIdentity, proof, head, requireInclusion }: VerifyCertificateOptions): StepName[] {
+  const isProven = proof !== undefined || head !== undefined || requireInclusion === true;
   return [
     ...(anyIdentity === true ? (['identity', 'issuer'] as const) : []),
-    ...(proof === undefined && requireInclusion !== true ? (['inclusion'] as const) : []),
+    ...(isProven ? [] : (['inclusion'] as const)),
   ];
 }

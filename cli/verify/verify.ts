@@ -60,6 +60,9 @@ Examples:
     --predicate-type https://slsa.dev/provenance/v1 --policy 'has(predicate.runDetails)'
 `;
 
+const HEAD =
+  'checkpoint of the log of certificates that was kept: the certificate must be in that very tree, so --proof must be under it';
+
 /** Adds the commands. */
 export const register: RegisterCommand = (program) => {
   const group = program
@@ -97,6 +100,7 @@ export const register: RegisterCommand = (program) => {
       'RFC 3339 time at which the chain must have been valid; default is the time of the SCT',
     )
     .option('--proof <file>', 'inclusion proof (.tlog-proof) to check; - for stdin')
+    .option('--head <file>', HEAD)
     .option('--require-inclusion', 'fail without an inclusion proof')
     .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
     .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
@@ -198,6 +202,7 @@ function registerBundle(group: CommandUnknownOpts): void {
       '--proof <file>',
       'proof (.tlog-proof) that the log of certificates has the certificate; - for stdin',
     )
+    .option('--head <file>', HEAD)
     .option('--require-inclusion', 'fail without such a proof')
     .option(
       '--allow-root-in-chain',

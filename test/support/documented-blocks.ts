@@ -9,12 +9,14 @@ import { projectRoot } from './project-root.ts';
 const isBuilt = import.meta.url.endsWith('.js');
 const entry = fileURLToPath(new URL(`cli-entry.${isBuilt ? 'js' : 'ts'}`, import.meta.url));
 
-/** The blocks of commands in a section of `docs/PAGE`, in their order. */
+/** The blocks of commands in a section of `docs/PAGE`, in their order, also those of a list. */
 export async function documentedBlocks(page: string, section: string): Promise<readonly string[]> {
   const text = await readFile(join(projectRoot, 'docs', page), 'utf8');
   const [, body = ''] = text.split(`\n## ${section}\n`);
   const [said = ''] = body.split('\n## ');
-  return [...said.matchAll(/^```\n([^]*?)^```$/gm)].map(([, block = '']) => block);
+  return [...said.matchAll(/^ *```\n([^]*?)^ *```$/gm)].map(([, block = '']) =>
+    block.replaceAll(/^ +/gm, ''),
+  );
 }
 
 /** Runs a block in a shell in `cwd`, with other values in the place of those of the page. Rejects with what a command printed that

@@ -679,6 +679,37 @@ describe('verify/inclusion', () => {
     expect(await inclusion({}, { proof: utf8('nonsense') })).to.match(/no checkpoint/);
   });
 
+  it('counts what is in the tree of the head that was kept, and nothing under another one', async () => {
+    const kept = (bend: Bend = {}): Uint8Array => {
+      const text = Buffer.from(makeWorld(bend).proof).toString();
+      return utf8(text.slice(text.indexOf('\n\n') + 2));
+    };
+    const head = kept();
+    expect(await inclusion({}, { head })).to.equal('ok');
+    // Signed again since: it is the same tree.
+    expect(await inclusion({ headTime: T0 + 5000 }, { head })).to.equal('ok');
+    expect(await inclusion({}, { head, proof: undefined, requireInclusion: false })).to.match(
+      /none was given/,
+    );
+    for (const [other, says] of [
+      [
+        { body: (body) => ({ ...body, size: body.size - 1 }) },
+        /under a tree of 11 entries, .* kept head of 10 entries/,
+      ],
+      [
+        { body: (body) => ({ ...body, size: body.size + 1 }) },
+        /under a tree of 11 entries, .* kept head of 12 entries/,
+      ],
+      [{ body: (body) => ({ ...body, root: flipped(body.root) }) }, /under another tree of that size/],
+      [bendLine(0), /signature.* on the kept head does not hold/],
+      [drop(1), /the kept head is not signed with the Ed25519 key/],
+      [{ headTime: T0 + 249 }, /the kept head is older than the SCT/],
+      [{ body: (body) => ({ ...body, origin: 'other.example/log' }) }, /the kept head is of another log/],
+    ] as readonly (readonly [Bend, RegExp])[])
+      expect(await inclusion({}, { head: kept(other) })).to.match(says);
+    expect(await inclusion({}, { head: utf8('nonsense') })).to.not.equal('ok');
+  });
+
   it('asks for a proof only when that is demanded', async () => {
     expect(await inclusion({}, { proof: undefined })).to.match(/none was given/);
     expect((await verify({}, { proof: undefined })).ok).to.equal(true);

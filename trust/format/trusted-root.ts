@@ -8,7 +8,7 @@ import { MessageReader } from './message-reader.ts';
 /** The only media type that every client takes. */
 export const TRUSTED_ROOT_MEDIA_TYPE = 'application/vnd.dev.sigstore.trustedroot+json;version=0.1';
 
-/** From when to when something counts, both ends inclusive; milliseconds since the epoch. Without an end it still does. */
+/** From when to when something counts, both ends inclusive; milliseconds since the epoch. Without an end it still does. One that ends where it begins has no time at all: what is to be believed in nothing ends so. */
 export interface Window {
   readonly start: number;
   readonly end?: number | undefined;
@@ -16,7 +16,7 @@ export interface Window {
 
 /** Whether `time` lies in `window`. */
 export const isWithin = ({ start, end }: Window, time: number): boolean =>
-  start <= time && (end === undefined || time <= end);
+  start <= time && (end === undefined || (time <= end && start < end));
 
 /** In words: from when to when. */
 export const describeWindow = ({ start, end }: Window): string =>

@@ -41,6 +41,8 @@ export interface BundleRequest {
   readonly deny?: { readonly list: DenyList; readonly now: number } | undefined;
   /** Text of a C2SP tlog-proof, UTF-8, that the certificate is in its log. */
   readonly proof?: Uint8Array | undefined;
+  /** Text of a checkpoint of that log that was kept, UTF-8. With it a proof is demanded, which must be under the tree of that very head: what was logged later does not count, even if the keys are stolen. */
+  readonly head?: Uint8Array | undefined;
   /** Whether a certificate without such a proof is refused. */
   readonly requireInclusion?: boolean | undefined;
   /** Whether a root among the certificates of the bundle is passed over, in place of refusing the bundle; it is never believed. */
@@ -55,10 +57,14 @@ export function requireMeetable({
   clock,
   deny,
   proof,
+  head,
   requireInclusion,
 }: BundleRequest): void {
-  if (signer.type === 'key' && (deny !== undefined || proof !== undefined || requireInclusion === true))
-    throw new TypeError('deny, proof and requireInclusion are about a certificate, and the signer is a key');
+  const isProven = proof !== undefined || head !== undefined || requireInclusion === true;
+  if (signer.type === 'key' && (deny !== undefined || isProven))
+    throw new TypeError(
+      'deny, proof, head and requireInclusion are about a certificate, and the signer is a key',
+    );
   const { scts = 0 } = thresholds;
   if (scts > 1) throw new RangeError(`thresholds.scts is more than the one SCT of a certificate: ${scts}`);
   if (signer.type === 'key' && scts > 0)

@@ -192,9 +192,8 @@ class BundleJudge {
   }
 
   async #checkProof(logged: CertificateWithSct | undefined, isUnlogged: boolean): Promise<void> {
-    const { proof } = this.#request;
     if (!this.#plan.isAsked('inclusion')) return;
-    if (logged !== undefined) await checkProof(this.#record, logged, proof, this.#crypto);
+    if (logged !== undefined) await checkProof(this.#record, logged, this.#request, this.#crypto);
     else if (isUnlogged && this.#at.length > 0) await refuseProof(this.#record);
   }
 

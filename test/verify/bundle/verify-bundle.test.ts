@@ -264,7 +264,10 @@ describe('verify/bundle', () => {
       );
       // Its log must count when the signature was made.
       for (const [window, isIn] of [
-        [{ start: SIGNED_AT, end: SIGNED_AT }, true],
+        [{ start: SIGNED_AT, end: SIGNED_AT + 1 }, true],
+        [{ start: SIGNED_AT - 1, end: SIGNED_AT }, true],
+        // One that ends where it begins is of what is to be believed in nothing.
+        [{ start: SIGNED_AT, end: SIGNED_AT }, false],
         [{ start: SIGNED_AT + 1 }, false],
         [{ start: 0, end: SIGNED_AT - 1 }, false],
       ] as const)
@@ -472,7 +475,9 @@ describe('verify/bundle', () => {
 
     it('holds logs of both kinds to their windows, ends inclusive', async () => {
       const rows: readonly [number, number | undefined, boolean][] = [
-        [SIGNED_AT, SIGNED_AT, true],
+        [SIGNED_AT, SIGNED_AT + 1, true],
+        [SIGNED_AT - 1, SIGNED_AT, true],
+        [SIGNED_AT, SIGNED_AT, false],
         [SIGNED_AT + 1, undefined, false],
         [0, SIGNED_AT - 1, false],
       ];
@@ -642,7 +647,7 @@ describe('verify/bundle', () => {
 
     it('judges an authority at the time of the timestamp, in its window, and never at the present', async () => {
       const short = await timestampNodes({ notBefore: T0, notAfter: SIGNED_AT }, { notAfter: SIGNED_AT });
-      const window = { start: SIGNED_AT, end: SIGNED_AT };
+      const window = { start: SIGNED_AT - 1, end: SIGNED_AT };
       const by = (authority: Parameters<typeof trusted>[0], at: Window = window): TrustedRoot => ({
         ...trustedRoot,
         timestampAuthorities: [trusted(authority, at)],
