@@ -83,17 +83,13 @@ function additionsOf(
     {
       current: log,
       former: former.map((one) => one.log),
-      trustedUntil: () => trustedUntil(log, service),
+      windowOf: ({ identity }) => service.trusted?.windowOf(identity),
       recorded: service.entryLines?.get(name)?.recorded,
     },
     admittance,
     new EntryRecords({ api: log.api, name }, { metrics, serviceLog, refusalLog, audit }),
   );
 }
-
-/** Until when verifiers trust the log in use of an API; undefined where no end is recorded. */
-const trustedUntil = ({ api }: ArtifactLog, { trusted }: OpenedService): number | undefined =>
-  trusted?.status().parts.find(({ name }) => name === `artifacts-v${api}`)?.window?.end;
 
 /** Who may log, and how often: the same for both logs. */
 function admittanceOf(

@@ -10,7 +10,7 @@ import type { CertificateEntry } from '../search/certificate-entries.ts';
 import type { SearchIndex } from '../search/search-index.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
-import { prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
+import { namedLogs, prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
 import { openCertificateSearch } from './open-searches.ts';
 import { openTimestamps, type OpenedTimestamps } from './open-timestamps.ts';
@@ -110,7 +110,7 @@ export async function openStores(
     certificate: chain[0] ?? new Uint8Array(),
     logId: log.identity.logId,
     isIssuing: () => log.status().frozenAt === undefined,
-    artifactLogs: (artifacts?.logs ?? []).map((one) => ({
+    artifactLogs: namedLogs(artifacts).map(({ log: one }) => ({
       api: one.api,
       logId: one.identity.logId,
       isLogging: () => one.tree.frozenAt === undefined,

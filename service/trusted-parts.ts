@@ -1,7 +1,7 @@
-/** Until when verifiers trust the CA and the logs that a service signs with. */
+/** Until when verifiers trust the CA and the logs that a service signs with, and the logs of artifacts that it signed with before. */
 import { equalBytes } from '../core/bytes.ts';
 import type { TrustedPart, TrustStatus } from '../server/operator/service-sources.ts';
-import type { TrustedAuthority } from '../trust/format/trusted-root.ts';
+import type { TrustedAuthority, Window } from '../trust/format/trusted-root.ts';
 import { authorityKey } from '../trust/union.ts';
 import { TrustedWindow } from './trusted-window.ts';
 
@@ -20,16 +20,20 @@ interface SigningParts {
   }[];
 }
 
+/** A log of artifacts, as it is followed. */
+interface FollowedLog {
+  readonly name: TrustedPart['name'];
+  readonly logId: Uint8Array;
+  readonly window: TrustedWindow;
+  readonly isLogging: () => boolean;
+}
+
 /** Follows the ledger, and stops nothing: what is issued can be used again as soon as another end is recorded and handed out. */
 export class TrustedParts {
   readonly #authority: TrustedWindow;
   readonly #log: TrustedWindow;
   readonly #isIssuing: () => boolean;
-  readonly #artifactLogs: readonly {
-    readonly name: TrustedPart['name'];
-    readonly window: TrustedWindow;
-    readonly isLogging: () => boolean;
-  }[];
+  readonly #artifactLogs: readonly FollowedLog[];
 
   private constructor(ledger: string, { certificate, logId, isIssuing, artifactLogs }: SigningParts) {
     this.#authority = new TrustedWindow(
@@ -43,6 +47,7 @@ export class TrustedParts {
     this.#isIssuing = isIssuing;
     this.#artifactLogs = artifactLogs.map((one) => ({
       name: `artifacts-v${one.api}`,
+      logId: one.logId,
       window: new TrustedWindow(
         ledger,
         (root) => root.artifactLogs.find((log) => equalBytes(log.logId, one.logId))?.window,
@@ -75,6 +80,11 @@ export class TrustedParts {
       parts: parts.map(({ name, window: { window } }) => ({ name, window })),
       failure: parts.find(({ window }) => window.fault !== undefined)?.window.fault,
     };
+  }
+
+  /** When verifiers trust a log of artifacts, whether it takes entries or not; undefined while nothing is recorded of it. */
+  windowOf({ logId }: { readonly logId: Uint8Array }): Window | undefined {
+    return this.#artifactLogs.find((one) => equalBytes(one.logId, logId))?.window.window;
   }
 
   /** Reads no more. */

@@ -99,7 +99,13 @@ export interface ServiceSources {
   /** Holds the configuration in force. */
   readonly policy: { readonly current: { readonly issuers: readonly ConfiguredIssuer[] } };
   /** What is recorded for verifiers; without it nothing is known of that. */
-  readonly trusted?: { status(): TrustStatus } | undefined;
+  readonly trusted?:
+    | {
+        status(): TrustStatus;
+        /** When verifiers trust a log of artifacts that is served, in use or not. */
+        windowOf(log: { readonly logId: Uint8Array }): TrustedPart['window'];
+      }
+    | undefined;
   /** Whether the service was asked to end. */
   readonly isClosing: () => boolean;
   /** What follows the configuration; without it none is followed. */

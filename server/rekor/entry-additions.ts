@@ -12,6 +12,7 @@ import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
+import type { TrustedPart } from '../operator/service-sources.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { Admission } from './admission.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
@@ -48,16 +49,20 @@ function checkCost({ spki }: EntryVerifier): number {
 /** What additions ask of a log. */
 type EntryLog = Pick<ArtifactLog, 'api' | 'identity' | 'add' | 'find' | 'refusal' | 'signEntryTimestamp'>;
 
+type FormerEntryLog = Pick<ArtifactLog, 'identity' | 'find' | 'signEntryTimestamp'> & {
+  readonly tree: { readonly frozenAt?: number | undefined };
+};
+
+type TrustedWindow = TrustedPart['window'];
+
 /** The logs of one API. */
 export interface EntryLogs {
   /** The one that takes entries, unless it has ended. */
   readonly current: EntryLog;
   /** Those before it: what they have is not logged again. */
-  readonly former: readonly (Pick<ArtifactLog, 'identity' | 'find' | 'signEntryTimestamp'> & {
-    readonly tree: { readonly frozenAt?: number | undefined };
-  })[];
-  /** Until when verifiers trust the one in use, milliseconds since the epoch: what is logged later they refuse. */
-  readonly trustedUntil?: (() => number | undefined) | undefined;
+  readonly former: readonly FormerEntryLog[];
+  /** When verifiers trust one of them, milliseconds since the epoch: what was logged at another time they refuse. Undefined where nothing is recorded. */
+  readonly windowOf?: ((log: Pick<ArtifactLog, 'identity'>) => TrustedWindow) | undefined;
   /** Called with the index in its tree of each entry of {@link current} whose line is written. */
   readonly recorded?: ((index: number) => void) | undefined;
 }
@@ -158,10 +163,16 @@ export class EntryAdditions {
     if (refusal === undefined) return { ...(await current.add(proposal)), log: current };
     const found = await current.find(proposal.body);
     if (found === undefined) throw refusal;
+    const window = this.#logs.windowOf?.(current);
+    const { integratedTime, redaction } = found.entry;
+    const isRefused =
+      window !== undefined && integratedTime !== undefined && !isWithin(window, integratedTime);
+    if (isRefused && redaction === undefined) throw refusal;
     return { ...found, log: current };
   }
 
-  /** A log has nothing by certificates that are younger than its end. */
+  /** A log has nothing by certificates that are younger than its end. What verifiers refuse of a log, because its time was ended before it was logged, is no entry that a client could use: it is logged
+   * anew. What is redacted stays withheld. */
   async #inFormer(proposal: ProposedEntry): Promise<EntryAddition | undefined> {
     const { former } = this.#logs;
     if (former.length === 0) return undefined;
@@ -169,16 +180,32 @@ export class EntryAdditions {
     for (const log of former.toReversed()) {
       if (born !== undefined && log.tree.frozenAt !== undefined && born > log.tree.frozenAt) continue;
       const found = await log.find(proposal.body);
-      if (found !== undefined) return { ...found, log };
+      if (found === undefined) continue;
+      const isUsable = found.entry.redaction !== undefined || this.#isBelieved(log, found.entry, proposal);
+      if (isUsable) return { ...found, log };
     }
     return undefined;
   }
 
+  /** Whether verifiers take an entry of a former log for one of its time. An entry of the second API has no time of its own: where the end was put before that of the log itself, it may be from after it,
+   * unless its certificates had ended by then. */
+  #isBelieved(
+    log: FormerEntryLog,
+    { integratedTime }: AddedEntry['entry'],
+    proposal: ProposedEntry,
+  ): boolean {
+    const window = this.#logs.windowOf?.(log);
+    if (window === undefined) return true;
+    if (integratedTime !== undefined) return isWithin(window, integratedTime);
+    const { end = Infinity } = window;
+    return (log.tree.frozenAt ?? 0) <= end || lastUse(proposal) <= end;
+  }
+
   /** Why no new entry is logged at the moment. */
   #refusalOfNew(): Error | undefined {
-    const { current, trustedUntil } = this.#logs;
+    const { current } = this.#logs;
     const { audit, clock } = this.#admittance;
-    const end = trustedUntil?.();
+    const end = this.#logs.windowOf?.(current)?.end;
     return current.refusal() ?? (end !== undefined && clock() > end ? untrusted(end) : audit?.refusal());
   }
 
@@ -238,6 +265,20 @@ const untrusted = (end: number): EntryError =>
   new EntryError('ENTRY_LOG_UNTRUSTED', `verifiers trust the log until ${rfc3339(end)} and no longer`, {
     hint: 'Its operator puts another one in its place (`mayfly rekor rotate`).',
   });
+
+/** Both ends belong to a window; the time of an entry is in seconds. */
+const isWithin = ({ start, end = Infinity }: NonNullable<TrustedWindow>, integratedTime: number): boolean => {
+  const time = integratedTime * 1000;
+  return start <= time && time <= end;
+};
+
+/** After when nothing was signed with one of its certificates, in milliseconds since the epoch; never where keys signed that have none. */
+const lastUse = ({ verifiers }: ProposedEntry): number =>
+  Math.min(
+    ...verifiers.map(({ certificate }) =>
+      certificate === undefined ? Infinity : parseCertificate(certificate).notAfter,
+    ),
+  );
 
 /** When the youngest of its certificates was issued, in milliseconds since the epoch; undefined where a key signed that has none. */
 function youngest({ verifiers }: ProposedEntry): number | undefined {

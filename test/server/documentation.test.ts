@@ -33,6 +33,7 @@ const tuf: NonNullable<ServiceValues['tuf']> = {
 
 const trusted: NonNullable<ServiceValues['trusted']> = {
   status: () => ({ parts: [{ name: 'log', window: undefined }], failure: undefined }),
+  windowOf: () => undefined,
 };
 
 describe('docs of the HTTP API', () => {

@@ -82,7 +82,7 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
     log,
     logs: new Map([['v2', log]]),
     additions: new EntryAdditions(
-      { current: log, former: [], trustedUntil: options.trustedUntil },
+      { current: log, former: [], windowOf: () => ({ start: 0, end: options.trustedUntil?.() }) },
       { admission, certificates: options.certificates, limiter, audit, clock: Date.now },
       records,
     ),
