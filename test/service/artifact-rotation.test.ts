@@ -241,6 +241,20 @@ describe('service: logs of artifacts that follow each other', function () {
       ['/artifacts/v1/checkpoint', 404],
     ] as const)
       expect((await get(path)).status, path).to.equal(status);
+    // Who kept a tile of the log before learns that this is another one.
+    for (const path of ['tile/0/000.p/1', 'tile/entries/000.p/2']) {
+      const kept = (await get(`/artifacts/v2/${path}`)).bytes();
+      const etag = `"${toHex(sha256(await kept))}"`;
+      for (const prefix of ['', '/api/v2']) {
+        const response = await fetch(`${service.url}${prefix}/${path}`, {
+          headers: { 'if-none-match': etag },
+        });
+        expect([response.status, response.headers.get('cache-control')]).to.deep.equal([
+          200,
+          'public, no-cache',
+        ]);
+      }
+    }
     expect(await (await get('/artifacts/v2/tile/entries/000.p/2')).bytes()).not.to.deep.equal(
       await (await get('/tile/entries/000.p/2')).bytes(),
     );

@@ -1,8 +1,10 @@
 /** Rekor's second API over HTTP: one call that logs an entry, and the files of the log (c2sp.org/tlog-tiles), which Rekor leaves to another web server. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { toHex } from '../../../core/bytes.ts';
 import type { ArtifactLog } from '../../../rekor/artifact-log.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
 import { LogReadError } from '../../../tlog/core/log-error.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
 import type { AcceptCount } from '../../http/accept-priority.ts';
 import { BodyQueue } from '../../http/body-queue.ts';
 import { clientNetwork, type ClientAddress } from '../../http/client-address.ts';
@@ -146,7 +148,7 @@ export class V2Endpoint {
       const log = this.#logOf(found);
       const reply =
         found.call === 'tile'
-          ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(log, found.path))
+          ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(log, found, request))
           : found.call === 'redacted'
             ? redactedReply(log)
             : checkpointOf(log);
@@ -168,13 +170,26 @@ export class V2Endpoint {
     return named;
   }
 
-  async #tile(log: ReadableLog, path: string): Promise<Reply> {
+  /** What has no name of a log in its path is of another log when another one is in use, and a redaction changes a bundle: of these, caches ask each time whether they are the same. */
+  async #tile(
+    log: ReadableLog,
+    { path, log: name }: V2Read & { readonly call: 'tile' },
+    { headers: asked }: IncomingMessage,
+  ): Promise<Reply> {
     const fault = levelFault(path);
     if (fault !== undefined) throw badLevel(fault);
     const body = await log.tile(path);
     const keeper = this.#options.isPublic ? 'public' : 'private';
-    const headers = ['Cache-Control', `${keeper}, max-age=604800, immutable`];
-    return { status: 200, contentType: 'application/octet-stream', body, headers };
+    const contentType = 'application/octet-stream';
+    const isForGood = name !== undefined && !path.startsWith('tile/entries/');
+    if (isForGood) {
+      const headers = ['Cache-Control', `${keeper}, max-age=604800, immutable`];
+      return { status: 200, contentType, body, headers };
+    }
+    const etag = `"${toHex(sha256(body))}"`;
+    const headers = ['Cache-Control', `${keeper}, no-cache`, 'ETag', etag];
+    // The body of a 304 is not sent.
+    return { status: asked['if-none-match'] === etag ? 304 : 200, contentType, body, headers };
   }
 
   #callerOf(exchange: Exchange): HttpCaller {

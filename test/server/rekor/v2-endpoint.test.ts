@@ -155,7 +155,7 @@ describe('server/rekor/v2', () => {
       expect(checkpoint.headers.get('cache-control')).to.equal('no-store');
       expect((await checkpoint.text()).split('\n').slice(0, 2)).to.deep.equal(['rekor.example.org', '5']);
       const tile = await fetch(`${server.url}${prefix}/tile/0/000.p/5`);
-      expect(tile.headers.get('cache-control')).to.equal('public, max-age=604800, immutable');
+      expect(tile.headers.get('cache-control')).to.equal('public, no-cache');
       const hashes = Buffer.from(await tile.arrayBuffer());
       const bundle = Buffer.from(
         await (await fetch(`${server.url}${prefix}/tile/entries/000.p/5`)).arrayBuffer(),
@@ -171,6 +171,29 @@ describe('server/rekor/v2', () => {
       expect([at, hashes.length]).to.deep.equal([bundle.length, 160]);
       const head = await fetch(`${server.url}${prefix}/tile/0/000.p/5`, { method: 'HEAD' });
       expect([head.status, head.headers.get('content-length')]).to.deep.equal([200, '160']);
+    }
+  });
+
+  it('lets caches keep only what is at the place of one log and never changes, and asks of the rest', async () => {
+    await start();
+    for (const [prefix, path, caching] of [
+      ['/artifacts/v2', 'tile/0/000.p/1', 'public, max-age=604800, immutable'],
+      ['/artifacts/v2', 'tile/entries/000.p/1', 'public, no-cache'],
+      ['/api/v2', 'tile/0/000.p/1', 'public, no-cache'],
+      ['/api/v2', 'tile/entries/000.p/1', 'public, no-cache'],
+      ['', 'tile/0/000.p/1', 'public, no-cache'],
+      ['', 'tile/entries/000.p/1', 'public, no-cache'],
+    ] as const) {
+      const url = `${server.url}${prefix}/${path}`;
+      const first = await fetch(url);
+      expect([first.status, first.headers.get('cache-control')], url).to.deep.equal([200, caching]);
+      const etag = first.headers.get('etag');
+      expect(etag === null, url).to.equal(caching.includes('immutable'));
+      if (etag === null) continue;
+      const again = await fetch(url, { headers: { 'if-none-match': etag } });
+      expect([again.status, await again.text()], url).to.deep.equal([304, '']);
+      const other = await fetch(url, { headers: { 'if-none-match': '"another"' } });
+      expect(other.status, url).to.equal(200);
     }
   });
 
