@@ -376,5 +376,10 @@ export const NOT_TRIED: readonly (readonly [client: string, operation: string, w
     'verifying a commit that is in the log for Rekor v2',
     'it takes the keys of logs for Rekor v1 alone',
   ],
+  [
+    'gitsign',
+    'verifying a commit with a timestamp that was signed with `GITSIGN_REKOR_MODE=offline`',
+    'it takes the timestamp in its own signature for the answer of an authority, and fails',
+  ],
   ['@sigstore/cli, npm, rekor-cli', 'the log for Rekor v2', 'they know the first API alone'],
 ];

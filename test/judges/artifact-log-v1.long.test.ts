@@ -252,6 +252,18 @@ describe('judge: clients of the log of artifacts for Rekor v1', function () {
         client(gitsign, ['verify', ...who(identity), 'HEAD'], env, repository);
       expect(await verify(SIGNER), mode).to.match(/Validated Rekor entry: true/);
       expect(await verify('eve@example.com'), mode).to.match(/^refused/);
+      // Offline it reads the token in its own signature as an answer of an authority: docs/compatibility.md says so.
+      const stamped = {
+        ...env,
+        GITSIGN_TIMESTAMP_SERVER_URL: `${url}/api/v1/timestamp`,
+        GITSIGN_TIMESTAMP_CERT_CHAIN: running().exported('tsa.pem'),
+      };
+      const again = await client('git', ['commit', '--allow-empty', '-m', 'stamped'], stamped, repository);
+      expect(again, mode).to.not.match(/^refused/);
+      const words = ['verify', ...who(SIGNER), 'HEAD'];
+      expect(await client(gitsign, words, stamped, repository), mode).to.match(
+        mode === 'online' ? /Validated Rekor entry: true/ : /^refused: .*parsing response into Timestamp/s,
+      );
     }
   });
 
