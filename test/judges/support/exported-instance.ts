@@ -18,6 +18,7 @@ export interface ExportedInstance extends DevMayfly {
 
 /** What clients read. */
 export type ExportedFile =
+  | 'tsa.pem'
   | 'trusted_root.json'
   | 'signing_config.v0.2.json'
   | 'client_trust_config.json'
