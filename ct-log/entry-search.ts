@@ -59,7 +59,7 @@ export async function* searchEntries(
   const entries = new ProvenEntries(source, head);
   const [first, end] = await placesOf(entries, head, query, range);
   const { oldestFirst = false, progress } = range;
-  const matches = matcher(query);
+  const matches = entryMatcher(query);
   let looked = 0;
   for (const n of tilesOf(first, end, oldestFirst)) {
     const places = placesIn(n, first, end);
@@ -134,21 +134,26 @@ const placesIn = (n: number, first: number, end: number): number[] => {
   return Array.from({ length: Math.min(end, (n + 1) * TILE_WIDTH) - from }, (_, i) => from + i);
 };
 
-function matcher(query: EntryQuery): (certificate: LoggedCertificate) => boolean {
+/** Whether a certificate is one that is looked for: of several names and issuers any will do. */
+export function entryMatcher(query: EntryQuery): (certificate: LoggedCertificate) => boolean {
   const { serial, identityMatches, extensions = new Map<number, string>() } = query;
   const [identity, prefix, issuer] = [query.identity, query.identityPrefix, query.issuer].map((text) =>
     text?.toLowerCase(),
   );
   const values = [...extensions].map(([number, value]) => [number, value.toLowerCase()] as const);
   return (certificate) => {
-    const name = certificate.identity?.value.toLowerCase();
+    const names = certificate.names.map((name) => name.toLowerCase());
     return (
       (serial === undefined || certificate.serial.replace(/^0+(?=.)/, '') === serial) &&
-      (identity === undefined || name === identity) &&
-      (prefix === undefined || name?.startsWith(prefix) === true) &&
-      (identityMatches === undefined || identityMatches(certificate.identity?.value ?? '')) &&
-      (issuer === undefined || certificate.issuer?.toLowerCase() === issuer) &&
+      (identity === undefined || names.includes(identity)) &&
+      (prefix === undefined || names.some((name) => name.startsWith(prefix))) &&
+      (identityMatches === undefined || isAnyMatched(certificate.names, identityMatches)) &&
+      (issuer === undefined || certificate.issuers.some((one) => one.toLowerCase() === issuer)) &&
       values.every(([number, value]) => certificate.extensions.get(number)?.toLowerCase() === value)
     );
   };
 }
+
+/** One without a name is asked about the empty one, as an expression that takes anything takes it, too. */
+const isAnyMatched = (names: readonly string[], matches: (name: string) => boolean): boolean =>
+  names.length === 0 ? matches('') : names.some(matches);

@@ -1,6 +1,13 @@
 /** What a log entry says of the certificate that was issued. It is read from the leaf, which the tree covers, and not from
  * the precertificate beside it, which it does not. */
 import { toHex, utf8Text } from '../core/bytes.ts';
+import {
+  certificateIssuers,
+  certificateNames,
+  hasUnreadNames,
+  MAX_CERTIFICATE_NAMES,
+} from '../core/certificate-names.ts';
+import { FormatError } from '../core/errors.ts';
 import { findExtension, parseTbsCertificate, type TbsCertificate } from '../core/certificate.ts';
 import { readOnly } from '../core/der-reader.ts';
 import { Tag } from '../core/der-tag.ts';
@@ -19,8 +26,12 @@ export interface LoggedCertificate {
   readonly serial: string;
   /** Undefined where the certificate names nobody that Fulcio could name. */
   readonly identity: SubjectAltName | undefined;
-  /** The OpenID issuer. */
+  /** Every name by which a verifier may take it for somebody's, in its order: e-mail addresses, URIs, user names, DNS names and IP addresses. */
+  readonly names: readonly string[];
+  /** The OpenID issuer; of two that differ, that of extension 1.8. */
   readonly issuer: string | undefined;
+  /** Both of them, where they differ. */
+  readonly issuers: readonly string[];
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -39,6 +50,8 @@ export function readLoggedCertificate({ entry, timestamp }: TileLeaf, index: num
   const isPrecertificate = entry.type === 'precert';
   const tbs = parseTbsCertificate(isPrecertificate ? entry.tbs : loggedTbs(entry.certificate));
   const names = findExtension(tbs, SUBJECT_ALT_NAME);
+  if (hasUnreadNames(tbs))
+    throw new FormatError('TOO_LARGE', `the certificate has more than ${MAX_CERTIFICATE_NAMES} names`);
   const extensions = fulcioValues(tbs);
   return {
     index,
@@ -46,6 +59,8 @@ export function readLoggedCertificate({ entry, timestamp }: TileLeaf, index: num
     extensions,
     serial: toHex(tbs.serial),
     identity: names && decodeSubjectAltNames(names.value)[0],
+    names: certificateNames(tbs),
+    issuers: certificateIssuers(tbs),
     issuer: extensions.get(8) ?? extensions.get(1),
     notBefore: tbs.notBefore,
     notAfter: tbs.notAfter,

@@ -6,11 +6,7 @@ import { FormatError } from '../core/errors.ts';
 import { FULCIO_EXTENSIONS } from '../core/fulcio-extensions.ts';
 import type { FoundEntry } from '../ct-log/entry-search.ts';
 import { readBodyContent, type BodyContent, type BodyVerifier } from '../rekor/format/body-content.ts';
-import {
-  certificateExtensions,
-  certificateIssuers,
-  certificateNames,
-} from '../rekor/format/certificate-names.ts';
+import { certificateExtensions, certificateIssuers, certificateNames } from '../core/certificate-names.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 
 /** Members of a JSON object. */
@@ -30,9 +26,11 @@ export function certificateFacts(entry: FoundEntry): Facts {
   if ('unreadable' in entry) return { ...place, unreadable: entry.unreadable };
   return {
     ...place,
-    identity: entry.identity?.value ?? null,
+    identity: entry.identity?.value ?? entry.names[0] ?? null,
     identityType: entry.identity?.type ?? null,
+    ...(entry.names.length > 1 ? { names: entry.names } : {}),
     issuer: entry.issuer ?? null,
+    ...(entry.issuers.length > 1 ? { issuers: entry.issuers } : {}),
     serial: entry.serial,
     notBefore: rfc3339(entry.notBefore),
     notAfter: rfc3339(entry.notAfter),

@@ -9,11 +9,7 @@ import { encodePem } from '../core/pem.ts';
 import { readBodyContent, type BodyVerifier } from '../rekor/format/body-content.ts';
 import { parseLeaf } from '../ct-log/format/leaf.ts';
 import { loggedTbs } from '../ct-log/logged-tbs.ts';
-import {
-  certificateExtensions,
-  certificateIssuers,
-  certificateNames,
-} from '../rekor/format/certificate-names.ts';
+import { certificateExtensions, certificateIssuers, certificateNames } from '../core/certificate-names.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 
 /**

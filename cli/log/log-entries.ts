@@ -109,8 +109,11 @@ const MAX_ISSUER_WIDTH = 60;
 function cellsOf(entry: FoundEntry): Cells {
   const [index, time] = [String(entry.index), rfc3339(entry.timestamp)];
   if ('unreadable' in entry) return [index, time, '-', '-', `(cannot be read: ${entry.unreadable})`];
-  return [index, time, entry.serial, entry.issuer ?? '-', entry.identity?.value ?? '-'];
+  return [index, time, entry.serial, listed(entry.issuers), listed(entry.names)];
 }
+
+/** All of them: of a certificate with several, a verifier may take any. */
+const listed = (texts: readonly string[]): string => (texts.length === 0 ? '-' : texts.join(', '));
 
 /** Makes the lines of a table whose rows are not known yet: the column of issuers widens as they come. */
 function tableOf(size: number): (cells: Cells) => string {

@@ -150,11 +150,12 @@ function rowsOf(entry: FoundEntry, leafHash: string): (readonly [string, string]
     ['leaf hash', leafHash],
   ] as const;
   if ('unreadable' in entry) return [...place, ['unreadable', entry.unreadable]];
-  const { identity, issuer = '-', caKeySha256 = '-' } = entry;
+  const { identity, names, issuers, caKeySha256 = '-' } = entry;
   return [
     ...place,
     ['identity', identity === undefined ? '-' : `${identity.value} (${identity.type})`],
-    ['issuer', issuer],
+    ...(names.length > 1 || identity === undefined ? names.map((name) => ['name', name] as const) : []),
+    ['issuer', issuers.length === 0 ? '-' : issuers.join(', ')],
     ['serial', entry.serial],
     ['valid', `${rfc3339(entry.notBefore)} to ${rfc3339(entry.notAfter)}`],
     ['key', `SHA-256 ${toHex(sha256(entry.spki))}`],

@@ -5,7 +5,7 @@ import { FormatError } from '../../core/errors.ts';
 import { keyWeakness } from '../../core/key-weakness.ts';
 import { encodePem } from '../../core/pem.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
-import { hasUnreadNames, MAX_CERTIFICATE_NAMES } from '../format/certificate-names.ts';
+import { hasUnreadNames, MAX_CERTIFICATE_NAMES } from '../../core/certificate-names.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
 import type { EntryVerifier } from './proposed-entry.ts';
 

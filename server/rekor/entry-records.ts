@@ -7,7 +7,7 @@ import { parseCertificate } from '../../core/certificate.ts';
 import type { AddedEntry, LoggedEntry } from '../../rekor/artifact-log.ts';
 import type { EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { readBodyContent } from '../../rekor/format/body-content.ts';
-import { certificateIssuers, certificateNames } from '../../rekor/format/certificate-names.ts';
+import { certificateIssuers, certificateNames } from '../../core/certificate-names.ts';
 import type { EntryMetrics } from '../operator/entry-metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
 import { refusedLine } from '../operator/refused-line.ts';

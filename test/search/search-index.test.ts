@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { toHex, utf8 } from '../../core/bytes.ts';
 import type { SearchCondition, SearchedEntry } from '../../search/search-keys.ts';
 import { MAX_WAITERS, SearchIndex, type SearchQuery, type SearchTimes } from '../../search/search-index.ts';
-import { MAX_CERTIFICATE_NAMES } from '../../rekor/format/certificate-names.ts';
+import { MAX_CERTIFICATE_NAMES } from '../../core/certificate-names.ts';
 import { GROUP } from '../../search/search-tables.ts';
 import { LogReadError } from '../../tlog/core/log-error.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';

@@ -2,7 +2,7 @@
 import { createPublicKey, generateKeyPairSync, sign, verify, type KeyPairKeyObjectResult } from 'node:crypto';
 import { expect } from 'chai';
 import { concat, fromBase64, fromHex, toHex, utf8 } from '../../../core/bytes.ts';
-import { certificateNames } from '../../../rekor/format/certificate-names.ts';
+import { certificateNames } from '../../../core/certificate-names.ts';
 import { parseCertificate } from '../../../core/certificate.ts';
 import { readBodyContent } from '../../../rekor/format/body-content.ts';
 import { signedEntryTimestampPayload } from '../../../rekor/format/signed-entry-timestamp.ts';

@@ -1,15 +1,15 @@
 import { isIP } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { utf8 } from '../../../core/bytes.ts';
-import { parseCertificate } from '../../../core/certificate.ts';
-import { sequence, tlv } from '../../../core/der-writer.ts';
-import { certificateIssuers, certificateNames } from '../../../rekor/format/certificate-names.ts';
-import { opensslCertificate } from '../../support/certificates.ts';
-import { runs } from '../../support/runs.ts';
-import { address, namedCertificate } from '../../search/support/bodies.ts';
+import { utf8 } from '../../core/bytes.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { sequence, tlv } from '../../core/der-writer.ts';
+import { certificateIssuers, certificateNames } from '../../core/certificate-names.ts';
+import { opensslCertificate } from '../support/certificates.ts';
+import { runs } from '../support/runs.ts';
+import { address, namedCertificate } from '../search/support/bodies.ts';
 
-describe('rekor/format/certificate-names', () => {
+describe('core/certificate-names', () => {
   it('reads the names that OpenSSL writes, and leaves out those that Rekor does not find', () => {
     const names =
       'email:a@example.org,URI:https://b.example/c,DNS:d.example,IP:192.0.2.1,IP:2001:db8::2,RID:1.2.3.4';

@@ -2,12 +2,12 @@
  * Whom a certificate names, for search: every subject alternative name that Rekor finds entries by, and Fulcio's issuer. Read leniently: a name that cannot
  * be read is left out, because an entry with a strange certificate must still be found by what else it says.
  */
-import { findExtension, type Certificate } from '../../core/certificate.ts';
-import { DerReader, oidText } from '../../core/der-reader.ts';
-import { contextTag, Tag } from '../../core/der-tag.ts';
-import { utf8Text } from '../../core/bytes.ts';
-import { FormatError } from '../../core/errors.ts';
-import { FULCIO_ARC, FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
+import { findExtension, type Certificate } from './certificate.ts';
+import { DerReader, oidText } from './der-reader.ts';
+import { contextTag, Tag } from './der-tag.ts';
+import { utf8Text } from './bytes.ts';
+import { FormatError } from './errors.ts';
+import { FULCIO_ARC, FULCIO_EXTENSIONS } from './fulcio-extensions.ts';
 
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const FULCIO_OTHER_NAME = `${FULCIO_ARC}.7`;
