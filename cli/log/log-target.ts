@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readCurrentLogName } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
-import { equalBytes, utf8Text } from '../../core/bytes.ts';
+import { equalBytes, toHex, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
@@ -14,6 +14,7 @@ import { CHECKPOINT_FILE } from '../../tlog/store/checkpoint-file.ts';
 import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { IDENTITY_FILE } from '../../tlog/core/log-identity.ts';
+import { readIdentity } from '../../ct-log/log-identity.ts';
 import { logKeys, logKeysAmong, type CtCheckpointKey } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
@@ -124,6 +125,22 @@ async function logNames(logs: string): Promise<string[]> {
   const found = (await unlessMissing(logs, readdir(logs))) ?? [];
   const hold = await Promise.all(found.map((entry) => holdsLog(join(logs, entry))));
   return found.filter((_, index) => hold[index]).sort();
+}
+
+/** The ids of the certificate logs that a directory has, or that --trust knows, hexadecimal: former ones, too. */
+export async function knownLogIds({ data, trust }: TargetOptions): Promise<ReadonlySet<string>> {
+  if (data === undefined)
+    return new Set(
+      ((await trustedKeys(trust)) ?? []).flatMap(({ type, key }) =>
+        type === 'static-ct' ? [toHex(sha256(key))] : [],
+      ),
+    );
+  const { logs } = dataPaths(data);
+  const ids = new Set<string>();
+  for (const name of await logNames(logs)) {
+    ids.add(toHex((await readIdentity(join(logs, name))).logId));
+  }
+  return ids;
 }
 
 async function holdsLog(directory: string): Promise<boolean> {

@@ -1,9 +1,11 @@
 /** `mayfly log watch`: follows the logs of a service, and reports what is looked for as it is logged. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { equalBytes } from '../../core/bytes.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
-import { messageOf } from '../../core/errors.ts';
-import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
+import { FormatError, messageOf } from '../../core/errors.ts';
+import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
+import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
+import { loggedTbs } from '../../ct-log/logged-tbs.ts';
 import { proveCertificate } from '../../ct-log/proof.ts';
 import { contentOf, certificateOf } from '../../search/entry-facts.ts';
 import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
@@ -12,7 +14,7 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
 import { factsLine } from './facts-line.ts';
 import { verifiedCheckpoint } from './log-head.ts';
-import type { LogTarget, TargetOptions } from './log-target.ts';
+import { knownLogIds, type LogTarget, type TargetOptions } from './log-target.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
@@ -108,6 +110,8 @@ class Watcher {
   readonly #speak: Speaker;
   readonly #watch: Watch;
   #certificates: LogTarget | undefined;
+  /** Ids of the logs of certificates that there are or were. */
+  #known: ReadonlySet<string> | undefined;
   /** Whether its head is younger than every entry that this round reads. */
   #isNewest = false;
 
@@ -121,6 +125,7 @@ class Watcher {
    * receiver that is away repeats events and loses none. */
   async round(): Promise<readonly Error[]> {
     this.#isNewest = false;
+    this.#known = undefined;
     const { state } = this.#watch;
     const failures: unknown[] = [];
     const logs = await this.#open((error) => failures.push(error));
@@ -225,12 +230,13 @@ class Watcher {
   /** A head that is read from a file may be a second old: what it does not have is looked for again under a newer one, once in a round. */
   async #problemOf(der: Uint8Array): Promise<string | undefined> {
     if (this.#certificates === undefined) return undefined;
-    const missing = await missingIn(this.#certificates, der);
+    this.#known ??= await knownLogIds(this.#options);
+    const missing = await missingIn(this.#certificates, this.#known, der);
     if (missing === undefined || !missing.mayPass || this.#isNewest) return missing?.problem;
     await delay(LATEST_HEAD);
     this.#isNewest = true;
     this.#certificates = (await followCertificates(this.#options, this.#speak)).target;
-    return (await missingIn(this.#certificates, der))?.problem;
+    return (await missingIn(this.#certificates, this.#known, der))?.problem;
   }
 
   async #report(events: readonly WatchEvent[]): Promise<void> {
@@ -250,12 +256,34 @@ interface Missing {
   readonly mayPass: boolean;
 }
 
-/** Undefined for a certificate that is in the log, and for one that another log promises to have. */
-async function missingIn(target: LogTarget, der: Uint8Array): Promise<Missing | undefined> {
+/** The SCTs of a certificate; undefined where they, or what they would be over, cannot be read: anybody may have made it. */
+function sctsOf(der: Uint8Array): readonly Sct[] | undefined {
+  try {
+    const list = findExtension(parseCertificate(der), SCT_LIST_OID);
+    const scts = list === undefined ? [] : parseSctList(list.value).map(parseSct);
+    for (const { extensions } of scts) parseLeafIndex(extensions);
+    if (scts.length > 0) loggedTbs(der);
+    return scts;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined for a certificate that is in the log, and for one that another log of those that are `known`, by their ids, promises to have. */
+async function missingIn(
+  target: LogTarget,
+  known: ReadonlySet<string>,
+  der: Uint8Array,
+): Promise<Missing | undefined> {
   const { source, logId } = target;
-  const list = findExtension(parseCertificate(der), SCT_LIST_OID);
-  if (list === undefined) return { problem: 'the certificate carries no SCT', mayPass: false };
-  if (!parseSctList(list.value).some((sct) => equalBytes(parseSct(sct).logId, logId))) return undefined;
+  const scts = sctsOf(der);
+  if (scts === undefined) return { problem: 'the SCTs of the certificate cannot be read', mayPass: false };
+  if (scts.length === 0) return { problem: 'the certificate carries no SCT', mayPass: false };
+  if (!scts.some((sct) => equalBytes(sct.logId, logId)))
+    return scts.some((sct) => known.has(toHex(sct.logId)))
+      ? undefined
+      : { problem: 'the certificate carries no SCT of a log that is known', mayPass: false };
   const { bytes, head } = await verifiedCheckpoint(target);
   try {
     await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der);

@@ -11,7 +11,7 @@ import { artifactLogIdentity, type ArtifactLogIdentity } from '../../../rekor/lo
 import { checkpointKey } from '../../../rekor/log-key.ts';
 import { artifactEntries } from '../../../rekor/stored-artifact.ts';
 import { signatureView } from '../../../search/searchable-log.ts';
-import { LogReadError } from '../../../tlog/core/log-error.ts';
+import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
@@ -86,14 +86,13 @@ export async function artifactsAt(
     const keys = trusted.filter((log) => apiOfKey(log) === api && hostOf(log) === host);
     const open = api === 1 ? firstLog : secondLog;
     if (keys.length > 0) openers.push({ name, open: () => open(url, token, keys, end) });
-    else
-      try {
-        if (await hasLog(url, token, api, end)) throw unknownLog(url, api, trusted);
-      } catch (error) {
-        if (error instanceof CommandError) throw error;
-        // Nobody knows whether it is there: that one fails, and no other.
-        openers.push({ name, open: () => Promise.reject(error) });
-      }
+    else {
+      const open = (): Promise<FollowedLog> => untrusted(url, token, api, end);
+      const there = await hasLog(url, token, api, end).catch(() => undefined);
+      if (there === true) throw unknownLog(url, api, trusted);
+      // Nobody knows whether it is there: that one fails, and no other.
+      if (there === undefined) openers.push({ name, open });
+    }
   }
   return openers;
 }
@@ -125,6 +124,14 @@ async function hasLog(
     if (error instanceof LogReadError && error.code === 'NOT_FOUND') return false;
     throw error;
   }
+}
+
+async function untrusted(...[url, token, api, end]: Parameters<typeof hasLog>): Promise<never> {
+  await hasLog(url, token, api, end);
+  throw new LogError(
+    'LOG_STORAGE',
+    `the service does not say in each answer whether it has a log for Rekor v${api}`,
+  );
 }
 
 function unknownLog(url: string, api: 1 | 2, trusted: readonly TrustedLogInstance[]): CommandError {

@@ -18,6 +18,8 @@ import { dataPaths } from '../../../instance/data-paths.ts';
 import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
 import { redactEntries } from '../../../rekor/redact-entries.ts';
 import { openService, type RunningService } from '../../../service/open-service.ts';
+import { encodeSct, encodeSctList } from '../../../ct-log/format/sct.ts';
+import { octetString } from '../../../core/der-writer.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
@@ -580,6 +582,57 @@ describe('mayfly log watch', function () {
       expect((await failureAs(CommandError, watch(options, speak))).code, JSON.stringify(options)).to.equal(
         'USAGE',
       );
+  });
+
+  describe('beside certificates of others', () => {
+    it('reports a certificate whose SCTs cannot be read, or are of no log that is known, and goes on behind it', async () => {
+      const foreign = encodeSct({
+        logId: new Uint8Array(32).fill(7),
+        timestamp: 1_700_000_000_000,
+        extensions: new Uint8Array(),
+        signature: Uint8Array.of(0x30, 0x06, 2, 1, 1, 2, 1, 1),
+      });
+      const cases: [Uint8Array, RegExp][] = [
+        [octetString(Uint8Array.of(0x41, 0x41, 0x41)), /SCTs of the certificate cannot be read/],
+        [Uint8Array.of(0x41), /SCTs of the certificate cannot be read/],
+        [encodeSctList([foreign]), /no SCT of a log that is known/],
+      ];
+      const places = [{ data }, { url: service.url, trust }].map((place) => ({
+        ...place,
+        state: state(),
+        unlogged: true as const,
+        in: ['v2'],
+      }));
+      await settled();
+      for (const place of places) await run(place);
+      for (const [scts] of cases) {
+        const { der } = namedCertificate([email('mallory@example.com')], scts);
+        const verifier = {
+          x509Certificate: { rawBytes: Buffer.from(der).toString('base64') },
+          keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+        };
+        const text = `bad ${Buffer.from(scts).toString('hex')}`;
+        const request = {
+          digest: hash('sha256', text, 'base64'),
+          signature: { content: signatureBy(text), verifier },
+        };
+        const body = JSON.stringify({ hashedRekordRequestV002: request });
+        const logged = await post(`${service.url}/api/v2/log/entries`, body);
+        expect(logged.status, await logged.text()).to.equal(201);
+      }
+      await sign('behind them', 'mallory@example.com', ['second']);
+      for (const place of places) {
+        const problems: unknown[] = [];
+        for (const end = Date.now() + 20_000; problems.length < cases.length && Date.now() < end;) {
+          await run(place);
+          problems.push(...lines.map(({ problem }) => problem));
+          await delay(20);
+        }
+        expect(problems).to.have.length(cases.length);
+        for (const [i, [, problem]] of cases.entries()) expect(problems[i]).to.match(problem);
+        expect(await run(place)).to.deep.equal([]);
+      }
+    });
   });
 
   // After all others, which read the bodies.

@@ -11,6 +11,7 @@ import {
   tlv,
   utf8String,
 } from '../../../core/der-writer.ts';
+import { SCT_LIST_OID } from '../../../ct-log/format/sct.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 
@@ -59,7 +60,11 @@ export interface NamedCertificate {
 const extension = (id: string, value: Uint8Array): Uint8Array => sequence(oid(id), octetString(value));
 
 /** With those names, by default one of every kind, and the issuer `https://issuer.example`. */
-export function namedCertificate(names: readonly Name[] = EVERY_KIND): NamedCertificate {
+export function namedCertificate(
+  names: readonly Name[] = EVERY_KIND,
+  /** What the extension that holds its SCTs holds. */
+  scts?: Uint8Array,
+): NamedCertificate {
   const serial = Uint8Array.of(0x0a, 0xbc, 0x01);
   const time = tlv(Tag.utcTime, utf8('260101000000Z'));
   const tbs = sequence(
@@ -76,6 +81,7 @@ export function namedCertificate(names: readonly Name[] = EVERY_KIND): NamedCert
         extension('2.5.29.17', sequence(...names.map(([tag, content]) => tlv(tag, content)))),
         extension('1.3.6.1.4.1.57264.1.1', utf8('https://issuer.example')),
         extension('1.3.6.1.4.1.57264.1.8', utf8String('https://issuer.example')),
+        ...(scts === undefined ? [] : [extension(SCT_LIST_OID, scts)]),
       ),
     ),
   );
