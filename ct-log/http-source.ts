@@ -17,18 +17,23 @@ export interface HttpSource extends LogSource {
 interface HttpSourceOptions {
   /** Shown as a bearer. */
   readonly accessToken?: string | undefined;
+  /** What requests are sent with: a `fetch` that takes its own way, perhaps through a proxy. */
+  readonly send?: typeof fetch | undefined;
   /** Ends all reading. */
   readonly deadline?: AbortSignal | undefined;
 }
 
 /** The log served under `url` (with or without a slash at its end). Redirects are followed within its origin only; a
  * server that says "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
-export function httpSource(url: string, { accessToken, deadline }: HttpSourceOptions = {}): HttpSource {
+export function httpSource(
+  url: string,
+  { accessToken, deadline, send = fetch }: HttpSourceOptions = {},
+): HttpSource {
   const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
   const get = (path: string): Promise<Uint8Array> =>
-    download(`${base}/${path}`, { headers, limit: mostBytes(path), deadline });
+    download(`${base}/${path}`, { headers, limit: mostBytes(path), deadline, send });
   return {
     name: base,
     get,
@@ -42,13 +47,14 @@ interface Download {
   readonly headers: Readonly<Record<string, string>>;
   readonly limit: number;
   readonly deadline: AbortSignal | undefined;
+  readonly send: typeof fetch;
 }
 
-async function download(url: string, { headers, limit, deadline }: Download): Promise<Uint8Array> {
+async function download(url: string, { headers, limit, deadline, send }: Download): Promise<Uint8Array> {
   const request = (): Promise<Response> => {
     const own = AbortSignal.timeout(TIMEOUT_MS);
     const signal = deadline === undefined ? own : AbortSignal.any([own, deadline]);
-    return fetchWithin(url, { headers, signal });
+    return fetchWithin(send, url, { headers, signal });
   };
   const failed = (error: unknown): LogError => {
     if (error instanceof LogError) return error;
@@ -57,6 +63,8 @@ async function download(url: string, { headers, limit, deadline }: Download): Pr
   const response = await retrying(request, delayOf, RETRY_LIMITS, deadline).catch((error: unknown) => {
     throw failed(error);
   });
+  // A body that nobody reads would keep its connection, and the program from ending.
+  if (response.status !== 200) void response.body?.cancel();
   if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
   if (response.status === 401) {
     throw new LogError('LOG_STORAGE', `${url} cannot be read: the log wants another access token, or one`, {
@@ -70,10 +78,10 @@ async function download(url: string, { headers, limit, deadline }: Download): Pr
 }
 
 /** Follows redirects, a few, and only to where the log was said to be: nobody else is asked, or shown a token. */
-async function fetchWithin(url: string, init: RequestInit): Promise<Response> {
+async function fetchWithin(send: typeof fetch, url: string, init: RequestInit): Promise<Response> {
   let at = new URL(url);
   for (let left = MAX_REDIRECTS; ; left--) {
-    const response = await fetch(at, { ...init, redirect: 'manual' });
+    const response = await send(at, { ...init, redirect: 'manual' });
     const location =
       response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
     if (location === null) return response;

@@ -1,6 +1,5 @@
 /** How a command talks to a service: bounded in time and size, never redirected, and secrets only where they are safe. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type https from 'node:https';
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { CommandError } from '../program/command.ts';
 import { noteAuthorization } from '../program/sent-secrets.ts';
@@ -8,6 +7,8 @@ import { isLoopbackHostname } from '../../core/loopback.ts';
 import { printable } from '../../core/printable.ts';
 import { retryAfterSeconds } from '../../core/retry.ts';
 import { USER_AGENT } from '../../core/version.ts';
+import { addressOf } from '../../oidc/keys/proxy-environment.ts';
+import { proxyFor, routedFetch, sendRouted } from './routes.ts';
 
 // Node gives up one of several addresses of a host after 250 ms, so that one that is only slow counts as dead. `fetch` takes
 // no such setting of its own. The other requests go without `fetch`: to load it takes longer than a whole request.
@@ -114,27 +115,12 @@ export const retryAfterOf = (headers: IncomingHttpHeaders): number | undefined =
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_BYTES = 1 << 20;
 
-/** Not imported: an import asks a module for everything that it has, and these then load `fetch` for its WebSocket. Nor is TLS loaded where it is not spoken. */
-const clientFor = ({ protocol }: URL): Pick<typeof https, 'request'> =>
-  process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http');
-
 /** Resolves with the head of the answer. */
 function send(url: URL, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { method = 'GET', headers, body } = request;
   const sent = { accept: 'application/json', ...headers, 'user-agent': USER_AGENT };
   noteAuthorization(headers?.['authorization']);
-  return new Promise((resolve, reject) => {
-    const sending = clientFor(url).request(url, { method, headers: sent, signal }, resolve);
-    sending.on('error', reject).end(body);
-    sending.on('upgrade', (_, socket) => {
-      socket.destroy();
-      reject(Object.assign(new Error('another protocol'), { code: 'OTHER_PROTOCOL' }));
-    });
-    // Whatever else ends a connection without an answer, the caller hears of it.
-    sending.on('close', () => {
-      reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' }));
-    });
-  });
+  return sendRouted(url, { method, headers: sent, signal, body });
 }
 
 /** {@link exchange} in the words of fetch, for a library that brings its own requests. */
@@ -153,7 +139,7 @@ export async function exchangeRaw(
   sent.set('user-agent', USER_AGENT);
   noteAuthorization(sent.get('authorization'));
   try {
-    const response = await fetch(url, { ...init, headers: sent, redirect: 'manual', signal });
+    const response = await routedFetch(url, { ...init, headers: sent, redirect: 'manual', signal });
     if (response.status >= 300 && response.status < 400) throw redirected(url, what);
     const { status, headers } = response;
     return new Response(await readBounded(response, maxBytes, what), { status, headers });
@@ -204,6 +190,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'what it answers is not TLS',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what it answers is not TLS',
   HPE_INVALID_CONSTANT: 'what it answers is not HTTP',
+  PROXY_REFUSES: 'the proxy does not lead there',
   OTHER_PROTOCOL: 'it answers with another protocol',
   CERT_HAS_EXPIRED: 'its TLS certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its TLS certificate is for another name',
@@ -232,11 +219,20 @@ function hintFor(url: URL, code: string): string | undefined {
   return Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
 }
 
+/** The proxy, where there is one: what fails may be the way to it. */
+function wayTo(url: URL): string {
+  const proxy = proxyFor(url);
+  return proxy === undefined ? '' : ` through the proxy ${addressOf(proxy)}`;
+}
+
+const PROXY_HINT =
+  'Check that this machine can reach the proxy, and that it leads there. Hosts in NO_PROXY are asked without it.';
+
 function unreachable(error: unknown, url: URL, what: string, timeoutMs: number): CommandError {
   if (error instanceof Error && error.name === 'TimeoutError') {
     return new CommandError(
       'UNREACHABLE',
-      `${what} at ${url.origin} did not answer within ${timeoutMs / 1000} s`,
+      `${what} at ${url.origin} did not answer within ${timeoutMs / 1000} s${wayTo(url)}`,
       {
         cause: error,
       },
@@ -244,10 +240,14 @@ function unreachable(error: unknown, url: URL, what: string, timeoutMs: number):
   }
   const code = codeOf(error);
   const reason = (Object.hasOwn(REASONS, code) ? REASONS[code] : undefined) ?? (code || 'no answer');
-  return new CommandError('UNREACHABLE', `${what} at ${url.origin} cannot be reached: ${reason}`, {
-    hint: hintFor(url, code),
-    cause: error,
-  });
+  return new CommandError(
+    'UNREACHABLE',
+    `${what} at ${url.origin} cannot be reached${wayTo(url)}: ${reason}`,
+    {
+      hint: proxyFor(url) === undefined ? hintFor(url, code) : PROXY_HINT,
+      cause: error,
+    },
+  );
 }
 
 /** The system's code of a fetch failure: it lies one or two causes deep. */

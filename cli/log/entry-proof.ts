@@ -23,6 +23,7 @@ import { ArtifactLogs } from '../../verify/bundle/artifact-logs.ts';
 import { checkCheckpoint } from '../../verify/bundle/log-entry.ts';
 import { VerifyError } from '../../verify/verify-error.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
+import { routedFetch } from '../certificate/routes.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
@@ -165,7 +166,7 @@ async function sourceOf(url: string, options: TargetOptions): Promise<HttpSource
     throw new CommandError('USAGE', `"${url}" is not the URL of a service`);
   const accessToken = await readAccessToken(options.accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(url), 'the log');
-  return httpSource(url, { accessToken, deadline: deadlineOf(options) });
+  return httpSource(url, { accessToken, deadline: deadlineOf(options), send: routedFetch });
 }
 
 /** Whom the service says that one is to trust. */

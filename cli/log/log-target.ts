@@ -20,6 +20,7 @@ import { sha256 } from '../../tlog/core/sha256.ts';
 import type { LogSource } from '../../ct-log/source.ts';
 import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
+import { routedFetch } from '../certificate/routes.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
@@ -241,7 +242,8 @@ async function urlSource(url: string, options: TargetOptions): Promise<NamedSour
   const deadline = deadlineOf(options);
   const accessToken = await readAccessToken(accessTokenFile, 'access token');
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
-  const at = (path: string): HttpSource => httpSource(`${base}${path}`, { accessToken, deadline });
+  const at = (path: string): HttpSource =>
+    httpSource(`${base}${path}`, { accessToken, deadline, send: routedFetch });
   // The list first: a service has a checkpoint at its own address, too, that of its log of artifacts.
   const list = name === undefined ? await unlessThereIsNone(at('/log').get('')) : undefined;
   const chosen = name ?? (list === undefined ? undefined : nameInUse(list, base));

@@ -19,6 +19,7 @@ import { TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
 import { verifyCheckpoint, type VerifiedCheckpoint } from '../../../tlog/tree/verify-head.ts';
 import { parseTrustedRoot, type TrustedLogInstance } from '../../../trust/format/trusted-root.ts';
 import type { CommandEnd } from '../../certificate/http.ts';
+import { routedFetch } from '../../certificate/routes.ts';
 import { CommandError } from '../../program/command.ts';
 import { readLimited } from '../../program/input-file.ts';
 import type { FollowedEntry, FollowedLog } from './followed-log.ts';
@@ -212,7 +213,11 @@ async function secondLog(
   keys: readonly TrustedLogInstance[],
   end: CommandEnd | undefined,
 ): Promise<FollowedLog> {
-  const source = httpSource(`${url}/api/v2`, { accessToken: token, deadline: end?.signal });
+  const source = httpSource(`${url}/api/v2`, {
+    accessToken: token,
+    deadline: end?.signal,
+    send: routedFetch,
+  });
   const checkpoint = await source.checkpoint();
   const { origin, logId, size, root } = verified(checkpoint, 2, keys);
   const format = artifactEntries(2);
