@@ -220,7 +220,7 @@ describe('hostile: what leads a command on', function () {
     const words = ['verify', 'certificate', 'cert.pem', '--trust', 'trust', '--any-identity'];
     const verified = await runMayfly(words, { cwd: directory });
     expect([verified.code, verified.stderr.includes('root.pem is not a file')]).to.deep.equal([2, true]);
-    answer = json({});
+    answer = json({ logs: [{ name: '2026' }] });
     const status = await log('status', '--trust', 'trust');
     expect([status.code, status.stderr.includes('log.vkey is not a file')]).to.deep.equal([2, true]);
     answer = json({
