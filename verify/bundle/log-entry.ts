@@ -162,5 +162,8 @@ export function requireLogAt({ entry, log }: KnownEntry, times: readonly number[
   if (entry.promise === undefined) requireWithin(log.windows, times, `the log ${log.name}`);
 }
 
-/** In words. */
-const describeEntry = ({ log, entry }: KnownEntry): string => `${entry.logIndex} in the log ${log.name}`;
+/** In words. The number of an entry of Rekor v1 stands under its signed entry timestamp alone: without one nobody signed it. */
+const describeEntry = ({ api, log, entry }: KnownEntry): string => {
+  const number = api === 1 && entry.promise === undefined ? 'one without a signed number' : entry.logIndex;
+  return `${number} in the log ${log.name}`;
+};

@@ -262,6 +262,11 @@ describe('verify/bundle', () => {
       expect(await judged(messageBundle({ entries: [bare], timestamps: [] }))).to.match(
         /^artifact \| time: nothing trusted says when the signature was made/,
       );
+      // Nobody signed its number.
+      const forged = await verified(messageBundle({ entries: [{ ...bare, logIndex: 123456789 }] }));
+      expect(forged.steps.find(({ name }) => name === 'entry')?.detail).to.match(
+        /^one without a signed number in the log /,
+      );
       // Its log must count when the signature was made.
       for (const [window, isIn] of [
         [{ start: SIGNED_AT, end: SIGNED_AT + 1 }, true],
