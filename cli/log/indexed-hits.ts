@@ -158,7 +158,7 @@ async function provenFacts(
       `the service finds entry ${index} of ${log.origin}, and the log does not prove it`,
     );
   // Logs that follow each other are called by their numbers, and the one in use here by its API.
-  if (apiOf(name) !== log.name || !mayBeHit(log, entry.view, query)) throw strange();
+  if (apiOf(name) !== apiOf(log.name) || !mayBeHit(log, entry.view, query)) throw strange();
   if (entry.isRedacted) return undefined;
   if (typeof uses === 'number' && !query.isUsedSo(uses, entry.view)) return undefined;
   return {

@@ -24,7 +24,7 @@ import { routedFetch } from '../certificate/routes.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
-import { parseLogList } from '../verify/log-list.ts';
+import { parseLogList, type ListedLog } from '../verify/log-list.ts';
 
 /** Options that say which log there is meant. */
 export interface LogNameOptions {
@@ -119,7 +119,8 @@ export async function logDirectory(data: string, options: LogNameOptions): Promi
   });
 }
 
-const nameOf = ({ log, name }: LogNameOptions): string | undefined => log ?? name;
+/** The name of the log that is meant, where the options say it. */
+export const nameOf = ({ log, name }: LogNameOptions): string | undefined => log ?? name;
 
 /** Names of the logs in the directory `logs`, sorted; none when it is not there. */
 async function logNames(logs: string): Promise<string[]> {
@@ -224,10 +225,15 @@ interface NamedSource {
 /** What the address of a log of a service ends with. */
 const NAME_AT_END = /\/log\/([a-z0-9._-]+)$/;
 
-/** The log at a URL, or, of a server, its log of that name or the one in use. */
-async function urlSource(url: string, options: TargetOptions): Promise<NamedSource> {
+/** What is served at a URL. */
+interface Server {
+  /** The URL, no slash at the end. */
+  readonly base: string;
+  readonly at: (path: string) => HttpSource;
+}
+
+async function serverAt(url: string, options: TargetOptions): Promise<Server> {
   const { accessTokenFile } = options;
-  const name = nameOf(options);
   const base = /^https?:\/\/[^/?#][^?#]*$/.test(url) ? url.replace(/(?<!\/)\/+$/, '') : undefined;
   if (base === undefined) {
     throw new CommandError('USAGE', `"${url}" is not the URL of a log`, {
@@ -244,6 +250,23 @@ async function urlSource(url: string, options: TargetOptions): Promise<NamedSour
   if (accessToken !== undefined) requireSafeTransport(new URL(base), 'the log');
   const at = (path: string): HttpSource =>
     httpSource(`${base}${path}`, { accessToken, deadline, send: routedFetch });
+  return { base, at };
+}
+
+/** The logs of the service at `url`, as it lists them; undefined of what is no service, such as a log. Rejects with {@link CommandError} and LogError. */
+export async function logsListedAt(
+  url: string,
+  options: TargetOptions,
+): Promise<readonly ListedLog[] | undefined> {
+  const { at } = await serverAt(url, options);
+  const list = await unlessThereIsNone(at('/log').get(''));
+  return list && parseLogList(utf8Text(list));
+}
+
+/** The log at a URL, or, of a server, its log of that name or the one in use. */
+async function urlSource(url: string, options: TargetOptions): Promise<NamedSource> {
+  const name = nameOf(options);
+  const { base, at } = await serverAt(url, options);
   // The list first: a service has a checkpoint at its own address, too, that of its log of artifacts.
   const list = name === undefined ? await unlessThereIsNone(at('/log').get('')) : undefined;
   const chosen = name ?? (list === undefined ? undefined : nameInUse(list, base));

@@ -21,6 +21,7 @@ import { conditionsOf, type ConditionOptions } from './search-options.ts';
 import { followCertificates } from './watch/certificate-log.ts';
 import {
   lastingName,
+  missingLog,
   readOn,
   shownAgain,
   signsAnother,
@@ -137,9 +138,21 @@ class Watcher {
     } finally {
       for (const log of logs) await log.close();
     }
+    failures.push(...this.#missing(logs));
     const contradictions = failures.filter((error) => error instanceof Error).filter(isLogVerdict);
     if (contradictions.length > 0 || failures.length === 0) return contradictions;
     throw failures[0];
+  }
+
+  /** Former certificate logs are there for good, or somebody hides what they took last. */
+  #missing(logs: readonly FollowedLog[]): readonly Error[] {
+    const { log: named, name = named } = this.#options;
+    if (name !== undefined || !logs.some((log) => log.name === 'certificates')) return [];
+    const { in: wanted = [] } = this.#options;
+    return this.#watch.state
+      .missing('certificates', logs)
+      .filter((tree) => isWantedLog(tree.log, wanted))
+      .map(({ log, origin }) => missingLog(origin, log));
   }
 
   /** Reports the contradictions; the resume points of their logs stay where they are. */
@@ -177,7 +190,8 @@ class Watcher {
     await heads(log);
     const { fromStart, log: named } = this.#options;
     // In a directory each log is read, whatever its place. What --log names need not be the one in use.
-    if (log.checkpoint !== undefined && named === undefined && state.knowsAfter(log)) throw shownAgain(log);
+    const isInUse = log.checkpoint !== undefined && log.isFormer !== true;
+    if (isInUse && named === undefined && state.knowsAfter(log)) throw shownAgain(log);
     const other = state.otherOrigin(log);
     if (other !== undefined) throw signsAnother(log, other);
     const known = state.treeOf(log);

@@ -4,7 +4,7 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { readAccessToken } from '../program/input-file.ts';
 import { timeoutOf, type LogTarget, type TargetOptions } from './log-target.ts';
 import { artifactsAt, artifactsIn, type LogOpener } from './watch/artifact-logs.ts';
-import { followCertificates } from './watch/certificate-log.ts';
+import { followCertificates, formerCertificateLogs } from './watch/certificate-log.ts';
 import { apiOf, type FollowedLog } from './watch/followed-log.ts';
 
 /** Those that were opened; they are to be closed. */
@@ -15,9 +15,9 @@ export interface OpenedLogs {
   readonly certificates: LogTarget | undefined;
 }
 
-/** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too. */
+/** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too, and `certificates` all certificate logs. */
 export function isWantedLog(name: string, wanted: readonly string[]): boolean {
-  const kind = name === 'certificates' ? name : 'artifacts';
+  const kind = apiOf(name) === 'certificates' ? 'certificates' : 'artifacts';
   return wanted.length === 0 || [name, apiOf(name), kind].some((one) => wanted.includes(one));
 }
 
@@ -26,7 +26,7 @@ export interface WantedLogs {
   readonly isWanted: (name: string) => boolean;
   /** Each of these has to be there: names of logs, of APIs, `artifacts` or `certificates`. */
   readonly named: readonly string[];
-  /** Called with why a log of artifacts cannot be opened; the others are. Default: the first such rejects. */
+  /** Called with why a log of artifacts, or a former certificate log, cannot be opened; the others are. Default: the first such rejects. */
   readonly failed?: (error: unknown) => void;
 }
 
@@ -37,7 +37,10 @@ export async function openLogs(
   speak: Speaker,
 ): Promise<OpenedLogs> {
   const { isWanted, named, failed } = wanted;
-  const openers = await artifactsOf(options, isWanted);
+  const former = [...named, 'certificates'].some((name) => apiOf(name) === 'certificates' && isWanted(name))
+    ? await formerCertificateLogs(options, speak)
+    : [];
+  const openers = [...(await artifactsOf(options, isWanted)), ...former.filter(({ name }) => isWanted(name))];
   const names = [...openers.map(({ name }) => name), ...(isWanted('certificates') ? ['certificates'] : [])];
   for (const name of named)
     if (!names.some((there) => isWantedLog(there, [name]))) throw noLog(name, options);

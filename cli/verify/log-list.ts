@@ -7,10 +7,12 @@ const NAME = /^(?!\.{1,2}$)[a-z0-9._-]+$/;
 const MAX_LOGS = 32;
 
 /** A log of a service. */
-interface ListedLog {
+export interface ListedLog {
   readonly name: string;
   /** Whether certificates go there. Older services have one log and do not say. */
   readonly isInUse: boolean;
+  /** Whether it is to follow the one in use, by the service's word. */
+  readonly isStaged: boolean;
 }
 
 /** The logs in the answer of a service's `GET /log/`. Throws {@link CommandError} when it is none. */
@@ -20,7 +22,8 @@ export function parseLogList(text: string): ListedLog[] {
   return logs.map((log) => {
     const name = field(log, 'name');
     if (typeof name !== 'string' || !NAME.test(name)) throw strange();
-    return { name, isInUse: field(log, 'state') === 'current' };
+    const state = field(log, 'state');
+    return { name, isInUse: state === 'current', isStaged: state === 'staged' };
   });
 }
 

@@ -6,6 +6,7 @@ import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { verifyConsistency } from '../../../tlog/format/merkle-verify.ts';
+import { CommandError } from '../../program/command.ts';
 
 /** An entry as it was read; its hash is checked by what follows of it. */
 export interface FollowedEntry {
@@ -18,8 +19,10 @@ export interface FollowedEntry {
 
 /** A log at its newest head, whose signature was checked. */
 export interface FollowedLog {
-  /** `certificates`, `v1`, … */
+  /** `certificates`, `v1`, …; `certificates-NAME` of a certificate log that another one has followed. */
   readonly name: string;
+  /** Whether another one has followed it where it was found: then it is right that it is there beside that one. */
+  readonly isFormer?: boolean;
   readonly kind: SearchedKind;
   readonly origin: string;
   /** What clients call it: of its key. Logs for Rekor v2 that follow each other have one origin. */
@@ -106,6 +109,12 @@ async function requireContinued(log: FollowedLog, range: CompactRange): Promise<
     `its head with ${log.size} entries does not continue its ${range.size} entries with the root ${toBase64(first.root)}`,
   );
 }
+
+/** Of a log that was read before and is not there any more: what it took since then is not known. */
+export const missingLog = (origin: string, name: string): CommandError =>
+  new CommandError('FAILED', `the log ${origin} (${name}), which was read before, is not there any more`, {
+    hint: 'What it took after it was read last is not known. Where that is right, go on with another --state file.',
+  });
 
 /** Of a log in whose place another one was. */
 export const shownAgain = (log: FollowedLog): LogError =>

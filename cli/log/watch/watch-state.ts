@@ -15,7 +15,7 @@ interface NotedTree extends ReadTree {
   readonly origin: string;
 }
 
-type NamedLog = Pick<FollowedLog, 'name' | 'origin' | 'logId'>;
+type NamedLog = Pick<FollowedLog, 'name' | 'origin' | 'logId' | 'isFormer'>;
 
 /** The form of the file. */
 const VERSION = 2;
@@ -25,7 +25,7 @@ const LIMITS = { length: 1024 * 1024, depth: 8 };
 /** The trees that were read, by the ids of their logs, so that a key has one tree; in the order in which those were first seen. Kept in a file, or in memory alone where none is named. */
 export class WatchState {
   readonly #path: string | undefined;
-  readonly #trees: Map<string, NotedTree>;
+  #trees: Map<string, NotedTree>;
 
   private constructor(path: string | undefined, trees: Map<string, NotedTree>) {
     this.#path = path;
@@ -63,10 +63,22 @@ export class WatchState {
     return this.treeOf(log) !== undefined && same.at(-1)?.[0] !== toHex(log.logId);
   }
 
+  /** The logs of that API, and those that were called so, that were read and are not among `logs`. */
+  missing(api: string, logs: readonly NamedLog[]): readonly Pick<NotedTree, 'log' | 'origin'>[] {
+    const there = new Set(logs.map(({ logId }) => toHex(logId)));
+    return [...this.#trees]
+      .filter(([id, { log }]) => apiOf(log) === api && !there.has(id))
+      .map(([, tree]) => tree);
+  }
+
   /** Resolves when it is durable. */
   async note(log: NamedLog, { size, frontier }: ReadTree): Promise<void> {
-    const { name, origin, logId } = log;
-    this.#trees.set(toHex(logId), { size, frontier, log: name, origin });
+    const { name, origin, logId, isFormer } = log;
+    const id = toHex(logId);
+    const tree = { size, frontier, log: name, origin };
+    // One that another has followed never stands behind that one.
+    if (isFormer === true && !this.#trees.has(id)) this.#trees = new Map([[id, tree], ...this.#trees]);
+    else this.#trees.set(id, tree);
     if (this.#path === undefined) return;
     const logs = Object.fromEntries(
       [...this.#trees].map(([id, { log: called, origin, size, frontier }]) => [
