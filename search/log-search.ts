@@ -58,10 +58,12 @@ const BUNDLE = 256;
 /** Searches the logs of a service. */
 export class LogSearch {
   readonly #logs: readonly SearchableLog[];
+  readonly #pageMs: number;
 
-  /** In the order in which they are searched. */
-  constructor(logs: readonly SearchableLog[]) {
+  /** In the order in which they are searched. `pageMs`: milliseconds after which a page ends with what it has. */
+  constructor(logs: readonly SearchableLog[], pageMs = PAGE_MS) {
     this.#logs = logs;
+    this.#pageMs = pageMs;
   }
 
   get names(): readonly string[] {
@@ -85,11 +87,12 @@ export class LogSearch {
     }));
     const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
     if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
-    const end = performance.now() + PAGE_MS;
+    const end = performance.now() + this.#pageMs;
     const entries: Facts[] = [];
+    const found: FoundByKey = new Map();
     for (const [i, one] of asked.slice(begin).entries()) {
       const below = i === 0 ? query.cursor?.before : undefined;
-      const before = await this.#search(one, query, below, entries, end);
+      const before = await this.#search(one, query, below, { entries, found, end });
       if (before !== undefined) return { entries, next: { log: one.name, before }, searched };
     }
     return { entries, next: undefined, searched };
@@ -110,8 +113,7 @@ export class LogSearch {
     one: SearchableLog,
     query: LogQuery,
     below: number | undefined,
-    entries: Facts[],
-    end: number,
+    { entries, found, end }: PageInWork,
   ): Promise<number | undefined> {
     const { since = 0, until = Number.MAX_SAFE_INTEGER } = query;
     const span = await spanOf(one, query);
@@ -121,55 +123,62 @@ export class LogSearch {
       const left = query.limit - entries.length;
       if (left === 0 || (performance.now() > end && entries.length > 0)) return before;
       const page = await pageOf(one, query, { from, before, limit: left });
-      for (const entry of page.entries)
-        if (mayBeOf(entry, since, until)) entries.push(await this.#described(one, entry, query.join));
+      for (const entry of page.entries) {
+        if (performance.now() > end && entries.length > 0) return entry.entry.index + 1;
+        if (mayBeOf(entry, since, until)) entries.push(await this.#described(one, entry, query.join, found));
+      }
       before = page.before ?? 0;
       if (performance.now() > end && before > from) return before;
     }
     return undefined;
   }
 
-  async #described(one: SearchableLog, entry: SearchableEntry, join: boolean): Promise<Facts> {
+  async #described(
+    one: SearchableLog,
+    entry: SearchableEntry,
+    join: boolean,
+    found: FoundByKey,
+  ): Promise<Facts> {
     const { name, origin, logId, kind } = one;
     const facts = { log: name, origin, logId: toHex(logId), ...entry.facts() };
     if (!join) return facts;
     return kind === 'certificates'
-      ? { ...facts, ...(await this.usesOf(entry)) }
-      : { ...facts, certificates: await this.certificatesOf(entry) };
+      ? { ...facts, ...(await this.usesOf(entry, found)) }
+      : { ...facts, certificates: await this.certificatesOf(entry, found) };
   }
 
   /** What was signed with the key of a certificate. What was signed twice, or is logged twice because it is spelled otherwise, is one use: of one digest. */
-  async usesOf(certificate: SearchableEntry): Promise<Uses> {
+  async usesOf(certificate: SearchableEntry, found: FoundByKey = new Map()): Promise<Uses> {
     const digests = new Set<string>();
     const signed: UseOfKey[] = [];
     let usesAreAll = true;
     for (const { key } of certificate.owners())
       for (const one of this.#of('artifacts')) {
         const conditions = [{ by: 'key', value: key }] as const;
-        const { entries, before } = await one.search({ conditions, match: 'all', limit: MOST_USES });
+        const { entries, before } = await onceFor(found, one, conditions);
         usesAreAll &&= before === undefined;
-        for (const found of entries) {
-          const digest = found.digest() ?? `${one.name} ${found.entry.index}`;
+        for (const use of entries) {
+          const digest = use.digest() ?? `${one.name} ${use.entry.index}`;
           digests.add(digest);
-          signed.push({ log: one.name, index: found.entry.index, digest });
+          signed.push({ log: one.name, index: use.entry.index, digest });
         }
       }
     return { uses: digests.size, usesAreAll, signed };
   }
 
   /** Where the certificates of an entry about signatures stand: found by number and key, for others could have the same number. */
-  async certificatesOf(entry: SearchableEntry): Promise<readonly Facts[]> {
-    const found: Facts[] = [];
+  async certificatesOf(entry: SearchableEntry, found: FoundByKey = new Map()): Promise<readonly Facts[]> {
+    const certificates: Facts[] = [];
     for (const { key, serial } of entry.owners())
       for (const one of serial === undefined ? [] : this.#of('certificates')) {
         const conditions = [
           { by: 'serial', value: serial ?? '' },
           { by: 'key', value: key },
         ] as const;
-        const { entries } = await one.search({ conditions, match: 'all', limit: MOST_USES });
-        found.push(...entries.map(({ entry: { index } }) => ({ log: one.name, index, serial })));
+        const { entries } = await onceFor(found, one, conditions);
+        certificates.push(...entries.map(({ entry: { index } }) => ({ log: one.name, index, serial })));
       }
-    return found;
+    return certificates;
   }
 
   #of(kind: SearchedKind): readonly SearchableLog[] {
@@ -191,6 +200,30 @@ export interface UseOfKey {
   readonly log: string;
   readonly index: number;
   readonly digest: string;
+}
+
+/** What was found for the entries of one page, so that it is looked up and read once for all entries of a key. */
+type FoundByKey = Map<string, SearchablePage>;
+
+/** A page that is being filled. */
+interface PageInWork {
+  readonly entries: Facts[];
+  readonly found: FoundByKey;
+  /** When it ends with what it has, by `performance.now()`. */
+  readonly end: number;
+}
+
+async function onceFor(
+  found: FoundByKey,
+  log: SearchableLog,
+  conditions: readonly SearchCondition[],
+): Promise<SearchablePage> {
+  const key = JSON.stringify([log.name, conditions]);
+  const known = found.get(key);
+  if (known !== undefined) return known;
+  const page = await log.search({ conditions, match: 'all', limit: MOST_USES });
+  found.set(key, page);
+  return page;
 }
 
 /** By the index, or from the log alone where every entry is wanted. */

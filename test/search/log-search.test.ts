@@ -1,0 +1,81 @@
+/** What a page of a search over several logs costs. */
+import { setTimeout } from 'node:timers/promises';
+import { expect } from 'chai';
+import { LogSearch } from '../../search/log-search.ts';
+import type { SearchableEntry, SearchableLog } from '../../search/searchable-log.ts';
+
+/** Of that key, for all that is searched for. */
+const entryOf = (index: number, key: string): SearchableEntry => ({
+  entry: { index, leafHash: new Uint8Array(32), body: new Uint8Array(), namedDigests: [] },
+  time: undefined,
+  facts: () => ({ index }),
+  owners: () => [{ key }],
+  digest: () => `sha256:${index}`,
+});
+
+const logOf = (
+  values: Pick<SearchableLog, 'name' | 'kind' | 'search'> & { readonly entries: readonly SearchableEntry[] },
+): SearchableLog => ({
+  origin: values.name,
+  logId: new Uint8Array(32),
+  size: () => values.entries.length,
+  entriesFrom: (first) => Promise.resolve(values.entries.slice(first)),
+  entryAt: (index) => Promise.resolve(values.entries[index]),
+  ready: () => Promise.resolve(),
+  ...values,
+});
+
+/** Certificates of these keys, and a log in which `search` finds what each signed. */
+const searchOf = (keys: readonly string[], search: SearchableLog['search'], pageMs?: number): LogSearch =>
+  new LogSearch(
+    [
+      logOf({
+        name: 'certificates',
+        kind: 'certificates',
+        entries: keys.map((key, index) => entryOf(index, key)),
+        search: () => Promise.reject(new Error('not searched')),
+      }),
+      logOf({ name: 'v1', kind: 'artifacts', entries: [], search }),
+    ],
+    pageMs,
+  );
+
+const QUERY = { conditions: [], match: 'all', logs: ['certificates'], limit: 50, join: true } as const;
+
+describe('search: a page of entries with what they are joined with', () => {
+  it('looks up each key once', async () => {
+    const asked: string[] = [];
+    const keys = Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? 'one' : 'another'));
+    const search = searchOf(keys, ({ conditions }) => {
+      asked.push(conditions.map(({ value }) => value).join());
+      return Promise.resolve({ entries: [entryOf(7, 'one'), entryOf(3, 'one')], before: undefined });
+    });
+    const { entries, next } = await search.page(QUERY);
+    expect(next).to.equal(undefined);
+    expect(entries.map(({ uses }) => uses)).to.deep.equal(keys.map(() => 2));
+    expect(asked).to.deep.equal(['another', 'one']);
+  });
+
+  it('ends by its time with what it has, and loses nothing', async () => {
+    const keys = Array.from({ length: 5 }, (_, i) => `key ${i}`);
+    const search = searchOf(
+      keys,
+      async () => {
+        await setTimeout(20);
+        return { entries: [], before: undefined };
+      },
+      1,
+    );
+    const seen: unknown[] = [];
+    let pages = 0;
+    let cursor: { readonly log: string; readonly before: number } | undefined;
+    do {
+      const { entries, next } = await search.page({ ...QUERY, cursor });
+      seen.push(...entries.map(({ index }) => index));
+      cursor = next;
+      pages++;
+      expect(entries).to.have.length(1);
+    } while (cursor !== undefined && pages < 10);
+    expect(seen).to.deep.equal([4, 3, 2, 1, 0]);
+  });
+});
