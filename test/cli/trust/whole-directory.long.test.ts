@@ -10,7 +10,7 @@ import { failureAs } from '../../support/failure.ts';
 import { RenewableInstance, type SignedArtifact } from '../../trust/support/renewable-instance.ts';
 
 describe('docs/incidents.md, "The whole directory is gone", to the letter', function () {
-  this.timeout(120_000);
+  this.timeout(360_000);
   let scratch: string;
   before(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'mayfly-whole-directory-'));
