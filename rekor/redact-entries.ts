@@ -51,7 +51,7 @@ export async function redactEntries(
   return stores.commits.whileLocked(async (store) => {
     requireStoreOf(identity, store.state);
     const there = await readRedactions(directory);
-    const entries = new Map([...added.map((one) => [one.index, one] as const), ...there.entries]);
+    const entries = new Map([...added.map((one) => [one.index, one] as const), ...yetToAudit(there)]);
     if (entries.size > MAX_REDACTIONS)
       throw new LogError(
         'LOG_ENTRY_REFUSED',
@@ -62,7 +62,7 @@ export async function redactEntries(
   });
 }
 
-/** The redactions of the log in `directory`, after those that a crash interrupted are finished. Throws as {@link redactEntries}. */
+/** The redactions of the log in `directory`, after those that a crash interrupted are finished; these are to be audited then. Throws as {@link redactEntries}. */
 export async function finishRedactions(
   directory: string,
   identity: ArtifactLogIdentity,
@@ -72,10 +72,17 @@ export async function finishRedactions(
   if (found.isFinished) return found;
   return stores.commits.whileLocked(async (store) => {
     requireStoreOf(identity, store.state);
-    const { entries } = await readRedactions(directory);
+    const entries = yetToAudit(await readRedactions(directory));
+    await writeRedactions(directory, { isFinished: false, entries });
     return erase(directory, identity, { entries, store, tiles: stores.tiles });
   });
 }
+
+/** What is to be erased has no line in the audit, whatever a record that is not finished says: no body goes without one. Lines of redactions before it are written again. */
+const yetToAudit = ({ isFinished, entries }: Redactions): Redactions['entries'] =>
+  isFinished
+    ? entries
+    : new Map([...entries].map(([index, one]) => [index, { ...one, isAudited: false }] as const));
 
 interface Erasure extends Pick<Redactions, 'entries'>, Pick<RedactionStores, 'tiles'> {
   readonly store: LockedStore;

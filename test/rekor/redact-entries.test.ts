@@ -238,6 +238,21 @@ for (const api of [1, 2] as const)
         }
       });
 
+    it('has each body that a start erases audited, whatever the record says', async () => {
+      await filled(30);
+      const redaction = { ...(await redactionOf(4)), isAudited: true };
+      await writeRedactions(made.directory, { isFinished: false, entries: new Map([[4, redaction]]) });
+      const log = await made.open();
+      const recorded: number[] = [];
+      await log.recordRedactions(({ index }) => {
+        recorded.push(index);
+        return undefined;
+      });
+      await log.close();
+      expect(recorded).to.deep.equal([4]);
+      expect((await readRedactions(made.directory)).entries.get(4)?.isAudited).to.equal(true);
+    });
+
     it('finishes where the rows were replaced and the database not written anew', async () => {
       await filled(30);
       const redaction = await redactionOf(4);
