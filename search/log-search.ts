@@ -45,6 +45,8 @@ export interface LogPage {
     readonly logId: string;
     readonly size: number;
   }[];
+  /** Names of logs that the query is about as well, and that no index has: what is in them is neither found nor joined. */
+  readonly unsearched: readonly string[];
 }
 
 /** Milliseconds after which a page ends with what it has. */
@@ -59,11 +61,17 @@ const BUNDLE = 256;
 export class LogSearch {
   readonly #logs: readonly SearchableLog[];
   readonly #pageMs: number;
+  readonly #unsearched: () => Promise<readonly string[]>;
 
-  /** In the order in which they are searched. `pageMs`: milliseconds after which a page ends with what it has. */
-  constructor(logs: readonly SearchableLog[], pageMs = PAGE_MS) {
+  /** In the order in which they are searched. `pageMs`: milliseconds after which a page ends with what it has. `unsearched` names the certificate logs that are not searched. */
+  constructor(
+    logs: readonly SearchableLog[],
+    pageMs = PAGE_MS,
+    unsearched: () => Promise<readonly string[]> = () => Promise.resolve([]),
+  ) {
     this.#logs = logs;
     this.#pageMs = pageMs;
+    this.#unsearched = unsearched;
   }
 
   get names(): readonly string[] {
@@ -85,6 +93,8 @@ export class LogSearch {
       logId: toHex(logId),
       size: size(),
     }));
+    const isOfCertificates = query.join || asked.some(({ kind }) => kind === 'certificates');
+    const unsearched = isOfCertificates ? await this.#unsearched() : [];
     const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
     if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
     const end = performance.now() + this.#pageMs;
@@ -93,9 +103,9 @@ export class LogSearch {
     for (const [i, one] of asked.slice(begin).entries()) {
       const below = i === 0 ? query.cursor?.before : undefined;
       const before = await this.#search(one, query, below, { entries, found, end });
-      if (before !== undefined) return { entries, next: { log: one.name, before }, searched };
+      if (before !== undefined) return { entries, next: { log: one.name, before }, searched, unsearched };
     }
-    return { entries, next: undefined, searched };
+    return { entries, next: undefined, searched, unsearched };
   }
 
   #asked(names: readonly string[]): readonly SearchableLog[] {

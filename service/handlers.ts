@@ -203,12 +203,14 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
 
 /** None where nothing is indexed. */
 function createSearchEndpoint(
-  { log, search, artifacts, logAccess }: OpenedService,
+  { log, search, artifacts, otherLogs, logAccess }: OpenedService,
   options: Omit<ConstructorParameters<typeof SearchEndpoint>[0], 'search' | 'access'>,
 ): readonly SearchEndpoint[] {
   if (search === undefined) return [];
   const access = createAccessCheck(logAccess, options.clientAddress);
-  return [new SearchEndpoint({ ...options, access, search: searchesOf({ log, search, artifacts }) })];
+  return [
+    new SearchEndpoint({ ...options, access, search: searchesOf({ log, search, artifacts, otherLogs }) }),
+  ];
 }
 
 /** Undefined where the service grants no timestamps. */

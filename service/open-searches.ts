@@ -7,6 +7,7 @@ import { searchedCertificates, type CertificateEntry } from '../search/certifica
 import { LogSearch } from '../search/log-search.ts';
 import { SearchIndex, type SearchedLog } from '../search/search-index.ts';
 import { certificateView, searchableLog, signatureView } from '../search/searchable-log.ts';
+import type { OtherLogs } from './other-logs.ts';
 
 /** What a log of artifacts is read by for searches. */
 const searchedArtifacts = (log: ArtifactLog): SearchedLog<LoggedEntry> => ({
@@ -36,6 +37,7 @@ export const openCertificateSearch = (
 interface SearchedLogs {
   readonly log: Pick<CtLog, 'identity' | 'tree'>;
   readonly search: SearchIndex<CertificateEntry>;
+  readonly otherLogs: Pick<OtherLogs, 'list' | 'status'>;
   readonly artifacts?:
     | {
         readonly logs: readonly ArtifactLog[];
@@ -53,8 +55,16 @@ interface NamedSearch {
   readonly search: SearchIndex<LoggedEntry>;
 }
 
+/** Certificate logs that the one in use has followed: they have no index. One that cannot be read may be one of them. */
+async function formerCertificateLogs(otherLogs: SearchedLogs['otherLogs']): Promise<readonly string[]> {
+  // Looks at the directory, which nobody may have done yet.
+  await otherLogs.list();
+  const former = otherLogs.status().filter(({ state }) => state !== 'staged');
+  return former.map(({ name }) => `certificates-${name}`);
+}
+
 /** Searches over all of them: the certificate log in use first, the logs of artifacts in use next. */
-export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch {
+export function searchesOf({ log, search, artifacts, otherLogs }: SearchedLogs): LogSearch {
   const { origin, logId } = log.identity;
   const certificates = searchableLog(
     { name: 'certificates', origin, logId, kind: 'certificates' },
@@ -79,5 +89,5 @@ export function searchesOf({ log, search, artifacts }: SearchedLogs): LogSearch 
       signatureView,
     ),
   );
-  return new LogSearch([certificates, ...others]);
+  return new LogSearch([certificates, ...others], undefined, () => formerCertificateLogs(otherLogs));
 }

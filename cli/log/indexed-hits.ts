@@ -68,7 +68,14 @@ export async function* hitsByIndex(
     return pageOf(answeredJson({ ...answer, retryAfter: retryAfterOf(answer.headers) }, MAX_ANSWER, strange));
   };
   const order = new AnsweredOrder();
+  let isNoted = false;
   for (let page = await ask(undefined); ; page = await ask(page.next)) {
+    if (!isNoted && page.unsearched.length > 0) {
+      speak.note(
+        `note: the index does not have ${page.unsearched.join(', ')}; without --by-index they are read`,
+      );
+      isNoted = true;
+    }
     // Opened anew for each page: what it finds may be younger than the head of the last.
     const { logs } = await openLogs(
       { ...options, timeout: rest() },
@@ -108,6 +115,8 @@ function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly
 interface Page {
   readonly entries: readonly Readonly<Record<string, JsonValue>>[];
   readonly next: string | undefined;
+  /** Former certificate logs, which it was not looked for in. Services of before do not say. */
+  readonly unsearched: readonly string[];
 }
 
 function parametersOf(
@@ -127,11 +136,12 @@ function parametersOf(
 }
 
 function pageOf(json: JsonValue): Page {
-  const { entries, next } = recordOf(json);
-  if (!Array.isArray(entries)) throw strange();
+  const { entries, next, unsearched = [] } = recordOf(json);
+  if (!Array.isArray(entries) || !Array.isArray(unsearched)) throw strange();
   return {
     entries: (entries as readonly JsonValue[]).map(recordOf),
     next: next === null || next === undefined ? undefined : textOf(next),
+    unsearched: (unsearched as readonly JsonValue[]).map(textOf),
   };
 }
 

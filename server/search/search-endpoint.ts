@@ -78,8 +78,8 @@ export class SearchEndpoint {
       );
       if (request.socket.destroyed) return;
       if (page === undefined) throw busy();
-      const { entries, next, searched } = page;
-      const answer = { entries, next: next === undefined ? null : cursorText(next), searched };
+      const { entries, next, searched, unsearched } = page;
+      const answer = { entries, next: next === undefined ? null : cursorText(next), searched, unsearched };
       this.#send(exchange, { ...JSON_REPLY, body: JSON.stringify(answer) });
     } catch (error) {
       this.#refuse(exchange, error instanceof LogReadError ? notReady(error) : error);

@@ -230,7 +230,7 @@ describe('server/search, under load', () => {
     for (let i = 1; i <= 9; i++) {
       await begun(1);
       expect(pages.length).to.equal(1);
-      pages.pop()?.({ entries: [], next: undefined, searched: [] });
+      pages.pop()?.({ entries: [], next: undefined, searched: [], unsearched: [] });
     }
     const statuses = (await Promise.all(answers)).map(([one]) => one);
     expect(statuses.filter((one) => one === 200)).to.have.length(9);

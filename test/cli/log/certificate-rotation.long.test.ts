@@ -154,4 +154,18 @@ describe('mayfly log watch and search, certificate logs that follow each other',
       expect(await search({ ...place, log: '2028', in: ['certificates'] })).to.deep.equal(['certificates 0']);
     }
   });
+
+  it('says by the index which of them it does not search', async () => {
+    const UNSEARCHED = ['certificates-2026', 'certificates-2027'];
+    const ask = async (query: string): Promise<unknown> =>
+      (await (await fetch(`${service.url}/api/search/v1?${query}`)).json()) as unknown;
+    expect(await ask('identity=tail@example.com')).to.deep.include({ entries: [], unsearched: UNSEARCHED });
+    const notes: string[] = [];
+    const note = (text: string): void => void notes.push(text);
+    await searchLogs(
+      { url: service.url, trust, byIndex: true, identity: 'tail@example.com' },
+      { ...speak, note },
+    );
+    expect(notes.join('\n')).to.contain(`the index does not have ${UNSEARCHED.join(', ')}`);
+  });
 });
