@@ -41,8 +41,12 @@ export async function searchLogs(options: LogSearchOptions, speak: Speaker): Pro
   const query = await logsQueryOf(options);
   const hits =
     options.byIndex === true ? hitsByIndex(options, query, speak) : hitsInLogs(options, query, speak);
-  let [count, unproven] = [0, 0];
+  let [count, unproven, withheld] = [0, 0, 0];
   for await (const facts of hits) {
+    if (facts === WITHHELD) {
+      withheld++;
+      continue;
+    }
     count++;
     if (facts['verified'] === false) unproven++;
     if (!(await speak.record(facts, factsLine(facts))) || count === query.limit) break;
@@ -51,10 +55,16 @@ export async function searchLogs(options: LogSearchOptions, speak: Speaker): Pro
   const how =
     options.byIndex === true
       ? `proven to be in their logs${unproven === 0 ? '' : `, but for ${unproven}`}; that there are no others is the service's word`
-      : 'read from the logs up to their heads: there are no others';
+      : `read from the logs up to their heads: there are no others${withheld === 0 ? '' : `, but for ${withheldWords(withheld, query)}`}`;
   speak.note(`${count} ${count === 1 ? 'entry' : 'entries'}${more}, ${how}`);
   return undefined;
 }
+
+/** In the place of an entry whose body is withheld: whether it is one that is looked for, nobody knows. */
+const WITHHELD = Symbol('withheld');
+
+const withheldWords = (count: number, { join }: LogsQuery): string =>
+  `${count === 1 ? '1 redacted entry that may be one' : `${count} redacted entries that may be some`}${join ? ', and uses that are not counted' : ''}`;
 
 const NOTHING = { size: 0, frontier: [] };
 
@@ -62,7 +72,7 @@ async function* hitsInLogs(
   options: LogSearchOptions,
   query: LogsQuery,
   speak: Speaker,
-): AsyncGenerator<Facts> {
+): AsyncGenerator<Facts | typeof WITHHELD> {
   const { logs } = await openLogs(
     options,
     {
@@ -73,10 +83,15 @@ async function* hitsInLogs(
   );
   try {
     const joins = query.join ? await LogJoins.of(logs) : undefined;
+    for (let i = 0; i < (joins?.withheld ?? 0); i++) yield WITHHELD;
     for (const log of logs.filter(({ name }) => query.isWanted(name)))
       for await (const { entries } of readOn(log, NOTHING))
         for (const { view, isRedacted } of entries) {
-          if (isRedacted || !isHit(log, view, query)) continue;
+          if (isRedacted) {
+            if (joins === undefined) yield WITHHELD;
+            continue;
+          }
+          if (!isHit(log, view, query)) continue;
           const joined = joins?.of(log, view) ?? {};
           const uses = joined['uses'];
           if (typeof uses === 'number' && !query.isUsedSo(uses, view)) continue;
@@ -98,6 +113,8 @@ interface KeyUses {
 
 /** Certificates and signatures, joined by key and serial number: some hundred bytes in memory for each. */
 class LogJoins {
+  /** Entries that say nothing, of all logs. */
+  withheld = 0;
   readonly #uses = new Map<string, KeyUses>();
   readonly #places = new Map<
     string,
@@ -108,7 +125,9 @@ class LogJoins {
     const joins = new LogJoins();
     for (const log of logs)
       for await (const { entries } of readOn(log, NOTHING))
-        for (const { view } of entries) joins.#note(log, view);
+        for (const { view, isRedacted } of entries)
+          if (isRedacted) joins.withheld++;
+          else joins.#note(log, view);
     return joins;
   }
 

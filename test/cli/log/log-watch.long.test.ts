@@ -661,5 +661,24 @@ describe('mayfly log watch', function () {
         expect(JSON.stringify(lines.filter(({ event }) => event === 'redacted'))).to.not.contain('alice');
       }
     });
+
+    it('says of a search how many entries nobody can read', async () => {
+      const notes: string[] = [];
+      const noting = { ...speak, note: (text: string) => void notes.push(text) };
+      for (const place of [{ data }, { url: service.url, trust }]) {
+        await searchLogs({ ...place, identity: 'alice@example.com', in: ['v1'] }, noting);
+        await searchLogs({ ...place, usedMoreThan: '0' }, noting);
+        await searchLogs({ ...place, identity: 'alice@example.com', in: ['certificates'] }, noting);
+      }
+      expect(notes.map((text) => text.replace(/^.*no others/, ''))).to.deep.equal(
+        new Array(2)
+          .fill([
+            ', but for 1 redacted entry that may be one',
+            ', but for 2 redacted entries that may be some, and uses that are not counted',
+            '',
+          ])
+          .flat(),
+      );
+    });
   });
 });
