@@ -205,16 +205,16 @@ async function askFirst(source: HttpSource, { leafHash, logIndex }: SoughtEntry)
 }
 
 /** Of Rekor's second API: checkpoint and tiles. */
-async function askSecond(source: HttpSource, { logIndex: index }: SoughtEntry): Promise<Evidence> {
+async function askSecond(source: HttpSource, { logIndex: index, logId }: SoughtEntry): Promise<Evidence> {
   if (index === undefined)
     throw new CommandError('USAGE', 'a log for Rekor v2 finds entries at a URL by their index alone', {
       hint: 'Give the index, or the bundle; its data directory finds them by their hash, too.',
     });
-  const checkpoint = await source.get('api/v2/checkpoint');
+  const { place, checkpoint } = await placeOf(source, logId);
   const { size } = parseCheckpoint(checkpoint);
   if (index >= size) throw notThere(`the log has ${size} entries, and none with index ${index}`);
   const hashes = hashesFromTiles(sha256, size, async (tile) =>
-    (await tileOrFull(`api/v2/${tilePath(tile)}`, (path) => source.get(path))).subarray(
+    (await tileOrFull(`${place}/${tilePath(tile)}`, (path) => source.get(path))).subarray(
       0,
       tile.width * HASH_LENGTH,
     ),
@@ -222,6 +222,34 @@ async function askSecond(source: HttpSource, { logIndex: index }: SoughtEntry): 
   const path = await inclusionProof(sha256, index, size, hashes);
   return { logIndex: index, index, leafHash: await hashes(0, index), path, checkpoint };
 }
+
+/** Logs of one API that a service can have. */
+const MOST_PLACES = 64;
+
+/** Where the log with that id is read: it may have been followed by others. Without an id the one in use is meant. */
+async function placeOf(
+  source: HttpSource,
+  logId: Uint8Array | undefined,
+): Promise<{ readonly place: string; readonly checkpoint: Uint8Array }> {
+  const inUse = { place: 'api/v2', checkpoint: await source.get('api/v2/checkpoint') };
+  if (logId === undefined || isSignedBy(logId, inUse.checkpoint)) return inUse;
+  for (let i = 1; i <= MOST_PLACES; i++) {
+    const place = i === 1 ? 'artifacts/v2' : `artifacts/v2-${i}`;
+    const checkpoint = await source.get(`${place}/checkpoint`).catch((error: unknown) => {
+      if (error instanceof LogReadError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    });
+    if (checkpoint === undefined) break;
+    if (isSignedBy(logId, checkpoint)) return { place, checkpoint };
+  }
+  throw new CommandError('FAILED', 'the service has no log for Rekor v2 with the id that the bundle names', {
+    hint: 'Ask the service whose log it is, or the data directory (--data).',
+  });
+}
+
+/** By what the note says; the signature is checked later. */
+const isSignedBy = (logId: Uint8Array, checkpoint: Uint8Array): boolean =>
+  parseCheckpoint(checkpoint).signatures.some(({ keyId }) => equalBytes(keyId, logId.subarray(0, 4)));
 
 /** Holds the evidence to what was asked for, to a key that is trusted, and to the root that it signed. */
 async function verified(

@@ -183,6 +183,8 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
     let trusted: string;
     /** What the service answers otherwise. */
     let spoil: (path: string, bytes: Buffer) => Buffer;
+    /** The service of the log in use of the second API, where that is another one. */
+    let inUse: V2Server | undefined;
     const start = async (api: 1 | 2): Promise<RekorLog> => {
       spoil = (_, bytes) => bytes;
       served = await (api === 1 ? startV1Server() : startV2Server());
@@ -192,7 +194,8 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
       front = createServer((request, response) => {
         const path = request.url ?? '';
         if (path === '/trust/trusted_root.json') return void response.end(trusted);
-        return void fetch(served.url + path).then(async (answer) => {
+        const { url: from } = path.startsWith('/api/v2/') ? (inUse ?? served) : served;
+        return void fetch(from + path).then(async (answer) => {
           response.statusCode = answer.status;
           response.end(spoil(path, Buffer.from(await answer.arrayBuffer())));
         });
@@ -205,6 +208,18 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
       front.closeAllConnections();
       await new Promise((resolve) => front.close(resolve));
       await served.stop();
+      await inUse?.stop();
+      inUse = undefined;
+    });
+
+    it('proves an entry of a log for Rekor v2 that another one followed, and says of one that is not there that it is not', async () => {
+      const { identity } = await start(2);
+      inUse = await startV2Server();
+      trusted = rootOf(identity, inUse.made.identity);
+      await proof({ url }, speak, [await bundleOf(2, identity.logId, 2)]);
+      expectProof(vectorsOf(2)[1]?.leafHash ?? '', identity.origin);
+      const bundle = await bundleOf(2, sha256(identity.logId), 2);
+      expect((await failureAs(CommandError, proof({ url }, speak, [bundle]))).code).to.equal('FAILED');
     });
 
     for (const api of [1, 2] as const)
