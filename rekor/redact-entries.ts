@@ -50,6 +50,7 @@ export async function redactEntries(
 ): Promise<Redactions> {
   return stores.commits.whileLocked(async (store) => {
     requireStoreOf(identity, store.state);
+    await inWords(() => removeTemporary(directory));
     const there = await readRedactions(directory);
     const entries = new Map([...added.map((one) => [one.index, one] as const), ...yetToAudit(there)]);
     if (entries.size > MAX_REDACTIONS)

@@ -238,6 +238,14 @@ for (const api of [1, 2] as const)
         }
       });
 
+    it('removes what a kill left of its record', async () => {
+      await filled(30);
+      const left = join(made.directory, '.redacted.json.0123456789ab.tmp');
+      writeFileSync(left, 'half');
+      await redactEntries(made.directory, made.identity, [await redactionOf(4)]);
+      expect(existsSync(left)).to.equal(false);
+    });
+
     it('has each body that a start erases audited, whatever the record says', async () => {
       await filled(30);
       const redaction = { ...(await redactionOf(4)), isAudited: true };
