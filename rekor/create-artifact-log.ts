@@ -1,6 +1,6 @@
 /** Makes logs of artifacts. */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
@@ -38,7 +38,7 @@ export interface NewArtifactLog {
 /**
  * Makes the directory of a new log of artifacts, with an entry of its own at index 0: clients of today refuse bundles about the first entry of a
  * log, and about one that is alone. All or nothing: it is built beside, logged into, closed and renamed into place, so a crash leaves at most a directory
- * `.NAME-…` that nobody reads. Throws {@link LogError} `LOG_EXISTS` when something is there already, `LOG_BAD_ORIGIN`, `LOG_WRONG_KEY`, and what making and
+ * `.NAME-…` that nobody reads, and that the next call removes. Throws {@link LogError} `LOG_EXISTS` when something is there already, `LOG_BAD_ORIGIN`, `LOG_WRONG_KEY`, and what making and
  * opening a log throw.
  */
 export async function createArtifactLog(log: NewArtifactLog): Promise<ArtifactLogIdentity> {
@@ -60,8 +60,17 @@ export async function createArtifactLog(log: NewArtifactLog): Promise<ArtifactLo
   } finally {
     await rm(building, { recursive: true, force: true });
   }
+  await removeUnfinished(parent, basename(directory));
   await syncDirectory(parent);
   return identity;
+}
+
+/** What a kill left of earlier tries: each has a checkpoint of another tree, signed with the key that is that of the log now. */
+async function removeUnfinished(parent: string, name: string): Promise<void> {
+  const unfinished = (await readdir(parent)).filter(
+    (one) => one.startsWith(`.${name}-`) && /^[A-Za-z0-9]{6}$/.test(one.slice(name.length + 2)),
+  );
+  for (const one of unfinished) await rm(join(parent, one), { recursive: true, force: true });
 }
 
 async function makePlace(parent: string, name: string): Promise<string> {

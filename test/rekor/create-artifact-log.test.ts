@@ -36,6 +36,16 @@ describe('rekor/create-artifact-log', () => {
       expect(readdirSync(parent)).to.deep.equal([`v${api}`]);
     });
 
+    it(`removes what a kill left of earlier tries, and nothing of another log (API ${api})`, async () => {
+      const others = [`.v${api}-2-Ab3dE9`, `.v${api}-longer7`];
+      for (const name of [...others, `.v${api}-Ab3dE9`]) {
+        mkdirSync(join(parent, name));
+        writeFileSync(join(parent, name, 'checkpoint'), 'of another tree');
+      }
+      await making(api);
+      expect(readdirSync(parent).sort()).to.deep.equal([...others, `v${api}`].sort());
+    });
+
     it(`leaves nothing when it fails on the way (API ${api})`, async () => {
       const signer = localSigner(rekorKey(api));
       let left = 1;
