@@ -101,6 +101,10 @@ export async function* hitsByIndex(
 const isOpened = (name: string, query: LogsQuery): boolean =>
   query.isWanted(name) || query.in.some((wanted) => apiOf(wanted) === name);
 
+/** Whether the log of that name at the service is one of those that are searched. */
+const isAsked = (name: string, query: LogsQuery): boolean =>
+  query.isWanted(name) || query.in.some((wanted) => wanted === apiOf(name));
+
 /** The end of the whole command, and what is left until then for `--timeout` of a part. */
 function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly rest: () => string } {
   const seconds = timeoutOf(endingSoon(options)) ?? 0;
@@ -126,7 +130,9 @@ function parametersOf(
   const parameters = new URLSearchParams();
   for (const { by, value } of conditions)
     parameters.append(PARAMETERS[by] ?? by, by === 'extension' ? `1.${value}` : value);
-  for (const log of named.filter((name) => name !== 'artifacts')) parameters.append('log', log);
+  // `v1` is every log of that API here, and at the service the first of them: what is of others is left out of its answers.
+  if (!named.some((name) => /^v\d$/.test(name)))
+    for (const log of named.filter((name) => name !== 'artifacts')) parameters.append('log', log);
   if (match === 'any') parameters.set('match', match);
   if (since !== undefined) parameters.set('since', rfc3339(since));
   if (until !== undefined) parameters.set('until', rfc3339(until));
@@ -155,9 +161,10 @@ async function provenFacts(
   // Logs for Rekor v2 that follow each other have one origin.
   const log = logs.find((one) => one.origin === origin && toHex(one.logId) === logId);
   if (typeof index !== 'number' || typeof name !== 'string' || typeof logId !== 'string') throw strange();
+  if (!isAsked(name, query)) return undefined;
   const joined = query.join ? { uses, signed, certificates } : {};
   // One that the trust does not know, or that another one has followed, is shown as the service has it.
-  if (log === undefined) return query.isWanted(name) ? { ...hit, verified: false } : undefined;
+  if (log === undefined) return { ...hit, verified: false };
   const [entry] = index < log.size ? await log.entriesFrom(index) : [];
   if (entry?.index !== index) throw strange();
   const path = await log.inclusion(index);

@@ -137,6 +137,15 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
       'v1 3 false',
     ]);
     expect(found).to.have.length(12);
+    for (const api of ['v1', 'v2']) {
+      lines = [];
+      await searchLogs({ url: service.url, trust, byIndex: true, in: [api] }, speak);
+      const ofIt = found.filter((line) => line.startsWith(api));
+      expect(
+        lines.map(({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`),
+      ).to.have.members(ofIt);
+      expect(ofIt.some((line) => line.startsWith(`${api}-2`))).to.equal(true);
+    }
   });
 
   it('takes no log for the one in use that another one has followed', async () => {
