@@ -13,7 +13,7 @@ import type { ProxiedSigners } from './proxied-signers.ts';
 import type { TargetAddress } from './target.ts';
 
 /** What one kind of honest client saw in a period. */
-export interface Served {
+export interface ServedClients {
   readonly served: number;
   /** Statuses other than 200, broken connections and timeouts. */
   readonly refused: number;
@@ -25,10 +25,10 @@ export interface Served {
 
 /** A period, for all kinds. */
 export interface Phase {
-  readonly signing: Served;
-  readonly reading: Served;
+  readonly signing: ServedClients;
+  readonly reading: ServedClients;
   /** Entries of the log of artifacts. */
-  readonly logging: Served;
+  readonly logging: ServedClients;
 }
 
 /** The signing client's name. */
@@ -244,7 +244,7 @@ class Tally {
     }
   }
 
-  sum(): Served {
+  sum(): ServedClients {
     const sorted = this.#latencies.sort((a, b) => a - b);
     const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.POSITIVE_INFINITY;
     return { served: sorted.length, refused: this.#refused, p99, firstRefusal: this.#firstRefusal };

@@ -1,5 +1,5 @@
 /** Prints one attack. */
-import type { Served, Phase } from './honest-clients.ts';
+import type { ServedClients, Phase } from './honest-clients.ts';
 import { isTooBusy, megabytes, type AttackMeasurement } from './verdict.ts';
 
 /** Prints what was measured, and what is wrong with it. */
@@ -24,5 +24,5 @@ const busy = (measured: AttackMeasurement): string =>
 const stretch = ({ signing, reading, logging }: Phase): string =>
   `signing ${served(signing)}; reading ${served(reading)}; logging ${served(logging)}`;
 
-const served = ({ served, refused, p99 }: Served): string =>
+const served = ({ served, refused, p99 }: ServedClients): string =>
   `${served} served, ${refused} refused, p99 ${Number.isFinite(p99) ? p99.toFixed(0) : '–'} ms`;

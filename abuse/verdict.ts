@@ -1,5 +1,5 @@
 /** Judges what was measured of an attack. */
-import type { Served, Phase } from './honest-clients.ts';
+import type { ServedClients, Phase } from './honest-clients.ts';
 
 /** Measurements of one attack. Memory in bytes. */
 export interface AttackMeasurement {
@@ -60,7 +60,7 @@ export function faultsOf(measured: AttackMeasurement, maxGrowth = MAX_GROWTH): s
 /** In units of a million. */
 export const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
 
-function refusals(what: string, { served, refused, firstRefusal }: Served, most: number): string[] {
+function refusals(what: string, { served, refused, firstRefusal }: ServedClients, most: number): string[] {
   if (refused <= most * (served + refused)) return [];
   return [`${refused} of ${served + refused} ${what}: ${firstRefusal ?? ''}`];
 }

@@ -8,7 +8,7 @@ import {
   createEntrySigner,
   writeEntries,
   type EntryApi,
-  type EntrySigner,
+  type BenchSigner,
 } from './entries.ts';
 import { medianCosts, type RawCosts } from './floor.ts';
 import type { LoadMeasurement, Order } from './load.ts';
@@ -58,7 +58,7 @@ const CROWD = 1024;
 interface EntryPlan {
   readonly system: string;
   readonly api: EntryApi;
-  readonly signers: readonly EntrySigner[];
+  readonly signers: readonly BenchSigner[];
   readonly floor: (costs: RawCosts) => number;
   readonly connections?: number;
 }
@@ -125,10 +125,10 @@ export async function measureArtifactLogs(bench: Bench, issuer: string): Promise
   return rows;
 }
 
-async function certifiedSigners({ bodies }: Bench, { host, port }: System): Promise<readonly EntrySigner[]> {
+async function certifiedSigners({ bodies }: Bench, { host, port }: System): Promise<readonly BenchSigner[]> {
   const file = bodies.get('ES256') ?? '';
   const requests = readFileSync(file, 'utf8').split('\n').slice(0, CERTIFICATES);
-  const signers: EntrySigner[] = [];
+  const signers: BenchSigner[] = [];
   for (const request of requests) {
     const { credentials } = JSON.parse(request) as { credentials: { oidcIdentityToken: string } };
     const token = credentials.oidcIdentityToken;

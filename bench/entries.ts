@@ -12,7 +12,7 @@ import { workFolder } from './work-folder.ts';
 export type EntryApi = 1 | 2;
 
 /** Who signs: a key, and a certificate for it, where it has one. */
-export interface EntrySigner {
+export interface BenchSigner {
   readonly key: KeyObject;
   /** DER SubjectPublicKeyInfo. */
   readonly spki: Uint8Array;
@@ -21,13 +21,13 @@ export interface EntrySigner {
 }
 
 /** A signer with a key alone. */
-export function createEntrySigner(): EntrySigner {
+export function createEntrySigner(): BenchSigner {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { key: privateKey, spki: publicKey.export({ type: 'spki', format: 'der' }) };
 }
 
 /** A signer with a certificate of the service at `url`, for the token of the `index`-th of the benchmark's requests for one. */
-export async function certifiedSigner(url: string, token: string, subject: string): Promise<EntrySigner> {
+export async function certifiedSigner(url: string, token: string, subject: string): Promise<BenchSigner> {
   const signer = createEntrySigner();
   const answer = await fetch(`${url}/api/v2/signingCert`, {
     method: 'POST',
@@ -50,7 +50,7 @@ export async function certifiedSigner(url: string, token: string, subject: strin
 }
 
 /** Writes so many requests to a file, one a line, the signers taking turns; returns its path. */
-export function writeEntries(api: EntryApi, signers: readonly EntrySigner[], count: number): string {
+export function writeEntries(api: EntryApi, signers: readonly BenchSigner[], count: number): string {
   const file = join(workFolder('entries'), `v${api}.jsonl`);
   const lines = Array.from({ length: count }, (_, at) => {
     const signer = signers[at % signers.length];
@@ -66,7 +66,7 @@ export function writeEntries(api: EntryApi, signers: readonly EntrySigner[], cou
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 const REQUESTS: Readonly<
-  Record<EntryApi, (signer: EntrySigner, digest: Buffer, signature: string) => unknown>
+  Record<EntryApi, (signer: BenchSigner, digest: Buffer, signature: string) => unknown>
 > = {
   1: ({ spki, certificate }, digest, signature) => {
     const pem =

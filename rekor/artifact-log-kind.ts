@@ -9,7 +9,7 @@ import { hashLeaf } from '../tlog/format/merkle.ts';
 import { inclusionProof, rememberingHashes, type HashReader } from '../tlog/format/merkle-proof.ts';
 import type { LogKind } from '../tlog/log-kind.ts';
 import type { SignedHead } from '../tlog/sequence/head-signer.ts';
-import type { EntryProof, LoggableEntry } from './artifact-log.ts';
+import type { LoggedProof, LoggableEntry } from './artifact-log.ts';
 import { MAX_BODY } from './entries/proposed-entry.ts';
 import { checkpointSigner, logIdOfKey, requireSigner } from './log-key.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
@@ -21,7 +21,7 @@ export function artifactLogKind(
   identity: ArtifactLogIdentity,
   signer: Signer,
   redactions?: Redactions,
-): LogKind<LoggableEntry, EntryProof, PlacedEntry, StoredArtifact> {
+): LogKind<LoggableEntry, LoggedProof, PlacedEntry, StoredArtifact> {
   return {
     identity,
     entries: artifactEntries(identity.api, redactions),
@@ -53,7 +53,7 @@ export async function proofUnder(
   { head: { size, root }, checkpoint }: SignedHead,
   index: number,
   hashes: HashReader,
-): Promise<EntryProof> {
+): Promise<LoggedProof> {
   const path = await inclusionProof(sha256, index, size, hashes);
   return { size, root, hashes: path, checkpoint: utf8Text(checkpoint) };
 }

@@ -31,7 +31,7 @@ export interface LoggedEntry {
 }
 
 /** A proof under a checkpoint that the log signed, all of one head. */
-export interface EntryProof {
+export interface LoggedProof {
   readonly size: number;
   /** 32 bytes. */
   readonly root: Uint8Array;
@@ -44,7 +44,7 @@ export interface EntryProof {
 /** What became of an entry that was to be added. */
 export interface AddedEntry {
   readonly entry: LoggedEntry;
-  readonly proof: EntryProof;
+  readonly proof: LoggedProof;
   /** False where the same body was there already, or under way for another caller. */
   readonly isNew: boolean;
 }
@@ -81,7 +81,7 @@ export interface ArtifactLog {
   /** Entries from `first` on, to the end of their bundle: at most 256, none at the end of the log. For those who read all, in pieces. */
   entriesFrom(first: number): Promise<readonly LoggedEntry[]>;
   /** Of an entry that is there, under the newest head. Rejects with LogReadError `BAD_PARAMETER` for another index. */
-  proofOf(index: number): Promise<EntryProof>;
+  proofOf(index: number): Promise<LoggedProof>;
   /** Between two sizes that the log has had, RFC 9162: empty where they are the same. Rejects with LogReadError `BAD_PARAMETER`. */
   consistency(first: number, last: number): Promise<readonly Uint8Array[]>;
   /** The newest signed checkpoint. */

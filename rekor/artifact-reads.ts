@@ -4,8 +4,8 @@ import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { HashReader } from '../tlog/format/merkle-proof.ts';
 import { verifyInclusion } from '../tlog/format/merkle-verify.ts';
-import type { EntryProof, LoggedEntry } from './artifact-log.ts';
-import { EntryReads } from './entry-reads.ts';
+import type { LoggedProof, LoggedEntry } from './artifact-log.ts';
+import { ArtifactEntryReads } from './entry-reads.ts';
 import { checkpointKey } from './log-key.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { readFinishedRedactions } from './redactions.ts';
@@ -14,7 +14,7 @@ import { artifactEntries } from './stored-artifact.ts';
 /** An entry with what proves it. */
 export interface ProvenEntry {
   readonly entry: LoggedEntry;
-  readonly proof: EntryProof;
+  readonly proof: LoggedProof;
 }
 
 /** Such a log, at the head that was published when it was opened. */
@@ -45,7 +45,7 @@ export async function openArtifactReads(directory: string): Promise<ArtifactRead
     entries: artifactEntries(identity.api, redactions),
     keys: [checkpointKey(identity)],
   });
-  const reads = new EntryReads(identity, tree, redactions);
+  const reads = new ArtifactEntryReads(identity, tree, redactions);
   const { size, root } = tree.head().head;
   return {
     identity,
@@ -62,7 +62,7 @@ export async function openArtifactReads(directory: string): Promise<ArtifactRead
   };
 }
 
-function provenEntry(entry: LoggedEntry, proof: EntryProof): ProvenEntry {
+function provenEntry(entry: LoggedEntry, proof: LoggedProof): ProvenEntry {
   const { index, leafHash } = entry;
   const { size, hashes, root } = proof;
   if (verifyInclusion(sha256, { leafHash, index, size }, hashes, root)) return { entry, proof };

@@ -9,7 +9,7 @@ import { hashInTile, TILE_WIDTH, tilePath, tilesOf } from '../tlog/format/tile.t
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
 import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
-import { EntryReads } from './entry-reads.ts';
+import { ArtifactEntryReads } from './entry-reads.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey } from './log-key.ts';
 import { readFinishedRedactions, REDACTIONS_FILE, type Redactions } from './redactions.ts';
@@ -46,7 +46,7 @@ async function checkWhole(directory: string, identity: ArtifactLogIdentity): Pro
   const { tree, close } = await openReadOnlyLog(directory, kind);
   try {
     const { size, root } = tree.head().head;
-    await checkEntries(new EntryReads(identity, tree, redactions), size);
+    await checkEntries(new ArtifactEntryReads(identity, tree, redactions), size);
     await checkRedactions(tree, redactions);
     await checkTiles(tree, size);
     if (!equalBytes(await rootFrom(sha256, size, tree.tiles.hashesAt(size)), root))
@@ -58,7 +58,7 @@ async function checkWhole(directory: string, identity: ArtifactLogIdentity): Pro
 }
 
 /** Each is held to its hash as it is read. */
-async function checkEntries(reads: EntryReads, size: number): Promise<void> {
+async function checkEntries(reads: ArtifactEntryReads, size: number): Promise<void> {
   for (let at = 0; at < size;) {
     const entries = await reads.entriesFrom(at);
     if (entries.length === 0) throw new LogError('LOG_CORRUPT', `entry ${at} is missing`);

@@ -9,7 +9,7 @@ import { consistencyProof } from '../tlog/format/merkle-proof.ts';
 import { parseTilePath, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import { readEntries } from '../tlog/tree/entry-bundle.ts';
-import type { EntryProof, LoggedEntry } from './artifact-log.ts';
+import type { LoggedProof, LoggedEntry } from './artifact-log.ts';
 import { proofUnder } from './artifact-log-kind.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
 import { NO_REDACTIONS, REDACTIONS_FILE, type Redaction, type Redactions } from './redactions.ts';
@@ -19,7 +19,7 @@ import { artifactEntries, blankEntry, requireSound, type StoredArtifact } from '
 const LOOK_AGAIN = 20;
 
 /** Every read is of one head, which it takes at its start. */
-export class EntryReads {
+export class ArtifactEntryReads {
   readonly #identity: ArtifactLogIdentity;
   readonly #tree: PublishedTree<StoredArtifact>;
   readonly #redactions: Redactions['entries'];
@@ -90,7 +90,7 @@ export class EntryReads {
     }
   }
 
-  async proofOf(index: number): Promise<EntryProof> {
+  async proofOf(index: number): Promise<LoggedProof> {
     const head = this.#tree.head();
     const { size } = head.head;
     if (!Number.isSafeInteger(index) || index < 0 || index >= size)

@@ -10,9 +10,9 @@ import type { LogStatus } from '../tlog/log-status.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
 import { chooseStores } from '../tlog/store/choose-stores.ts';
-import type { AddedEntry, ArtifactLog, EntryProof, LoggableEntry, LoggedEntry } from './artifact-log.ts';
+import type { AddedEntry, ArtifactLog, LoggedProof, LoggableEntry, LoggedEntry } from './artifact-log.ts';
 import { artifactLogKind, END_NOTICE, integratedTimeOf, knownAs, requireBody } from './artifact-log-kind.ts';
-import { EntryReads, placedEntry } from './entry-reads.ts';
+import { ArtifactEntryReads, placedEntry } from './entry-reads.ts';
 import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey, requireSigner } from './log-key.ts';
@@ -66,7 +66,7 @@ export async function openEndedArtifactLog({ directory, signer }: EndedLogOption
 }
 
 type Writing = Pick<
-  TileLog<LoggableEntry, EntryProof, StoredArtifact>,
+  TileLog<LoggableEntry, LoggedProof, StoredArtifact>,
   'append' | 'refusal' | 'status' | 'tree' | 'warnings' | 'close'
 >;
 
@@ -134,7 +134,7 @@ class OpenArtifactLog implements ArtifactLog {
   readonly #directory: string;
   readonly #signer: Signer | undefined;
   readonly #log: Writing;
-  readonly #reads: EntryReads;
+  readonly #reads: ArtifactEntryReads;
   /** Leaf hash → the one append of that entry. */
   readonly #underWay = new Map<string, Promise<AddedEntry>>();
   /** Whether an entry was refused that may have been stored. */
@@ -154,7 +154,7 @@ class OpenArtifactLog implements ArtifactLog {
     this.#directory = directory;
     this.#signer = signer;
     this.#log = log;
-    this.#reads = new EntryReads(identity, log.tree, redactions);
+    this.#reads = new ArtifactEntryReads(identity, log.tree, redactions);
   }
 
   async add(entry: LoggableEntry): Promise<AddedEntry> {
@@ -233,7 +233,7 @@ class OpenArtifactLog implements ArtifactLog {
     return this.#reads.entriesFrom(first);
   }
 
-  proofOf(index: number): Promise<EntryProof> {
+  proofOf(index: number): Promise<LoggedProof> {
     return this.#reads.proofOf(index);
   }
 

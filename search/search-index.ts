@@ -11,7 +11,7 @@ import { DerivedFile } from '../tlog/core/derived-file.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import type { SearchCondition, SearchedEntry } from './search-keys.ts';
 import { GROUP } from './search-tables.ts';
-import type { Found, Lookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
+import type { Found, IndexLookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
 
 /** Milliseconds between two looks for new entries. A search does not wait for the next one. */
 const TICK = 250;
@@ -180,7 +180,7 @@ export class SearchIndex<Entry extends SearchedEntry> {
   }
 
   /** Again where the file turns out to be damaged: then it is made anew, if there is time. */
-  async #find(lookup: Lookup, size: number, readyBy: number): Promise<Found> {
+  async #find(lookup: IndexLookup, size: number, readyBy: number): Promise<Found> {
     const find = async (): Promise<Found> => {
       const { found } = await this.#file.ask({ kind: 'find', ...lookup });
       return found ?? { indexes: [], before: 0 };

@@ -22,7 +22,7 @@ export interface SearchWorkerData {
 }
 
 /** What is looked up: entries from `from` on and below `before`, the last one first. */
-export interface Lookup {
+export interface IndexLookup {
   readonly conditions: readonly SearchCondition[];
   readonly match: 'all' | 'any';
   readonly from: number;
@@ -35,9 +35,9 @@ export type SearchRequest =
   | { readonly kind: 'coverage' | 'reset' }
   | { readonly kind: 'check'; readonly group: number }
   | { readonly kind: 'add'; readonly entries: readonly SearchedEntry[] }
-  | ({ readonly kind: 'find' } & Lookup)
+  | ({ readonly kind: 'find' } & IndexLookup)
   | ({ readonly kind: 'compare'; readonly entries: readonly SearchedEntry[] } & Pick<
-      Lookup,
+      IndexLookup,
       'conditions' | 'match'
     >);
 
@@ -66,7 +66,7 @@ const { path, logId, kind } = workerData as SearchWorkerData;
 const tables = new SearchTables(path, logId);
 
 /** From the last group down. Always at least one. */
-function find({ conditions, match, from, before, limit }: Lookup): Found {
+function find({ conditions, match, from, before, limit }: IndexLookup): Found {
   const indexes: number[] = [];
   const end = performance.now() + SHARE_MS;
   let below = before;
@@ -81,7 +81,7 @@ function find({ conditions, match, from, before, limit }: Lookup): Found {
   return { indexes, before: below > from ? below : 0 };
 }
 
-function placesIn(group: number, { conditions, match, before, limit }: Omit<Lookup, 'from'>): number[] {
+function placesIn(group: number, { conditions, match, before, limit }: Omit<IndexLookup, 'from'>): number[] {
   const [alone] = conditions;
   if (alone !== undefined && conditions.length === 1) return placesOf(group, alone, before, limit);
   const [first = [], ...others] = conditions.map((condition) => placesOf(group, condition, before, GROUP));

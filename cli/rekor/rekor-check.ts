@@ -4,9 +4,9 @@ import { openDataDirectory } from '../../instance/data-directory.ts';
 import { checkArtifactLog } from '../../rekor/check-artifact-log.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
-interface CheckOptions extends ApiOptions {
+interface CheckOptions extends ArtifactApiOptions {
   readonly data: string;
 }
 

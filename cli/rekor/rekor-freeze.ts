@@ -10,9 +10,9 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
-import { apisOf, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
-interface FreezeOptions extends ApiOptions {
+interface FreezeOptions extends ArtifactApiOptions {
   readonly data: string;
   readonly confirm: string;
   readonly passphraseFile?: string;

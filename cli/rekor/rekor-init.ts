@@ -11,9 +11,9 @@ import { readTrust, recordTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
-import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
-interface InitOptions extends ApiOptions {
+interface InitOptions extends ArtifactApiOptions {
   readonly data: string;
   readonly host?: string;
   readonly passphraseFile?: string;

@@ -12,10 +12,10 @@ import { MAX_REASON } from '../../rekor/redactions.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
-import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 import { factsOf, lineOf } from './rekor-search.ts';
 
-interface RedactOptions extends ApiOptions {
+interface RedactOptions extends ArtifactApiOptions {
   readonly data: string;
   readonly index: readonly string[];
   readonly reason: string;

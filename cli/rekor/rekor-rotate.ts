@@ -13,9 +13,9 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { discardAnswer } from '../program/discarded.ts';
 import { invocation } from '../program/invocation.ts';
 import { readSecret } from '../program/input-file.ts';
-import { apisOf, identityFacts, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
-interface RotateArtifactOptions extends ApiOptions {
+interface RotateArtifactOptions extends ArtifactApiOptions {
   readonly data: string;
   readonly stage?: true;
   readonly switch?: true;

@@ -9,10 +9,10 @@ import { endIn, parseUrl, requireSafeTransport } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readInput, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
-import { apisOf, type ApiOptions } from './artifact-log-facts.ts';
+import { apisOf, type ArtifactApiOptions } from './artifact-log-facts.ts';
 import { entriesInDirectory, entriesOnServer, type EntrySearch, type FoundArtifact } from './entry-search.ts';
 
-interface SearchOptions extends ApiOptions {
+interface SearchOptions extends ArtifactApiOptions {
   readonly data?: string;
   readonly url?: string;
   readonly accessTokenFile?: string;

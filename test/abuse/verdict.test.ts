@@ -1,9 +1,14 @@
 import { expect } from 'chai';
-import type { Served, Phase } from '../../abuse/honest-clients.ts';
+import type { ServedClients, Phase } from '../../abuse/honest-clients.ts';
 import { faultsOf, isTooBusy, type AttackMeasurement } from '../../abuse/verdict.ts';
 
-const served = (over: Partial<Served> = {}): Served => ({ served: 100, refused: 0, p99: 20, ...over });
-const stretch = (signing: Partial<Served> = {}, reading: Partial<Served> = {}): Phase => ({
+const served = (over: Partial<ServedClients> = {}): ServedClients => ({
+  served: 100,
+  refused: 0,
+  p99: 20,
+  ...over,
+});
+const stretch = (signing: Partial<ServedClients> = {}, reading: Partial<ServedClients> = {}): Phase => ({
   signing: served(signing),
   reading: served(reading),
   logging: served(),

@@ -12,7 +12,7 @@ import type { LogKeyDetails, TrustedLogInstance, Window } from '../../trust/form
 import { refused, type VerifyError } from '../verify-error.ts';
 
 /** A log that can be used. */
-export interface ArtifactLog {
+export interface TrustedArtifactLog {
   /** For people. */
   readonly name: string;
   /** How its checkpoints may name it, and the lines that it signs on them: the host of its address, or the host with its port. */
@@ -50,7 +50,10 @@ export class ArtifactLogs {
   readonly since: number;
   /** Why others cannot be used, a clause each. */
   readonly unusable: readonly string[];
-  readonly #logs: Readonly<Record<RekorApi, Map<string, ArtifactLog>>> = { 1: new Map(), 2: new Map() };
+  readonly #logs: Readonly<Record<RekorApi, Map<string, TrustedArtifactLog>>> = {
+    1: new Map(),
+    2: new Map(),
+  };
 
   /** What cannot be used is not believed. */
   constructor(listed: readonly TrustedLogInstance[], sha256: Sha256) {
@@ -69,12 +72,12 @@ export class ArtifactLogs {
   }
 
   /** The log of an entry. */
-  find(api: RekorApi, logId: Uint8Array): ArtifactLog | undefined {
+  find(api: RekorApi, logId: Uint8Array): TrustedArtifactLog | undefined {
     return this.#logs[api].get(toHex(logId));
   }
 
   /** The log that a checkpoint says it is of, by its origin and a line. Nothing of it is verified. */
-  ofCheckpoint(api: RekorApi, { origin, signatures }: Checkpoint): ArtifactLog | undefined {
+  ofCheckpoint(api: RekorApi, { origin, signatures }: Checkpoint): TrustedArtifactLog | undefined {
     return [...this.#logs[api].values()].find(
       ({ origins, logId }) =>
         origins.some((one) => isOrigin(origin, one, api)) &&
@@ -144,7 +147,7 @@ const APIS: readonly RekorApi[] = [1, 2];
 
 /** All ids by which logs of both APIs may name such a key. */
 const idsOf = (
-  { origins, publicKey }: Pick<ArtifactLog, 'origins' | 'publicKey'>,
+  { origins, publicKey }: Pick<TrustedArtifactLog, 'origins' | 'publicKey'>,
   sha256: Sha256,
 ): readonly Uint8Array[] => [
   keyHash(sha256, publicKey),

@@ -15,14 +15,14 @@ import type { StepRecorder } from '../step.ts';
 import { requireWithin } from '../trust-windows.ts';
 import { refused } from '../verify-error.ts';
 import type { BundleCrypto } from './artifact.ts';
-import { isOrigin, type ArtifactLog, type RekorApi } from './artifact-logs.ts';
+import { isOrigin, type TrustedArtifactLog, type RekorApi } from './artifact-logs.ts';
 import type { BundleStep } from './bundle-step.ts';
 
 /** An entry whose log is trusted. */
 export interface KnownEntry {
   readonly entry: BundleEntry;
   readonly api: RekorApi;
-  readonly log: ArtifactLog;
+  readonly log: TrustedArtifactLog;
 }
 
 /** What entries are checked against. */

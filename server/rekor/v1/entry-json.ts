@@ -1,11 +1,11 @@
 /** Entries as Rekor's first API writes them. */
 import { toBase64, toHex } from '../../../core/bytes.ts';
-import type { ArtifactLog, EntryProof, LoggedEntry } from '../../../rekor/artifact-log.ts';
+import type { ArtifactLog, LoggedProof, LoggedEntry } from '../../../rekor/artifact-log.ts';
 
 /** An entry with what proves it. */
-export interface ProvenEntry {
+export interface AnsweredEntry {
   readonly entry: LoggedEntry;
-  readonly proof: EntryProof;
+  readonly proof: LoggedProof;
 }
 
 /** Hexadecimal digits of a tree id in an entry's. */
@@ -18,7 +18,7 @@ export const entryId = ({ treeId, leafHash }: Pick<LoggedEntry, 'treeId' | 'leaf
 /** `{id: entry}` with a new signed entry timestamp. Members stand in Go's order, which is that of the alphabet. Rejects as `signEntryTimestamp`. */
 export async function entryJson(
   log: Pick<ArtifactLog, 'identity' | 'signEntryTimestamp'>,
-  { entry, proof }: ProvenEntry,
+  { entry, proof }: AnsweredEntry,
 ): Promise<Readonly<Record<string, unknown>>> {
   const signedEntryTimestamp = toBase64(await log.signEntryTimestamp(entry));
   return {

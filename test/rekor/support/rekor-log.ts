@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { concat, equalBytes, fromBase64, toBase64, utf8, utf8Text } from '../../../core/bytes.ts';
-import type { AddedEntry, ArtifactLog, EntryProof, LoggableEntry } from '../../../rekor/artifact-log.ts';
+import type { AddedEntry, ArtifactLog, LoggedProof, LoggableEntry } from '../../../rekor/artifact-log.ts';
 import { createArtifactLog } from '../../../rekor/create-artifact-log.ts';
 import type { ArtifactApi, ArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { openArtifactLog, type ArtifactLogOptions } from '../../../rekor/open-artifact-log.ts';
@@ -67,7 +67,7 @@ export async function rekorLog(api: ArtifactApi, firstLogIndex?: number): Promis
 /** Expects that a checkpoint is written and signed as clients of Rekor demand, read here line by line: one signature, by that name and id. */
 export function expectCheckpoint(
   { identity: { api, origin, host, publicKey, logId } }: Pick<RekorLog, 'identity'>,
-  { checkpoint, size, root }: Pick<EntryProof, 'checkpoint' | 'size' | 'root'>,
+  { checkpoint, size, root }: Pick<LoggedProof, 'checkpoint' | 'size' | 'root'>,
 ): void {
   const text = `${origin}\n${size}\n${toBase64(root)}\n`;
   const [head, signatures = ''] = checkpoint.split('\n\n');
