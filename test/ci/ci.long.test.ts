@@ -52,10 +52,12 @@ describe('signing in CI', function () {
     [github, gitlab] = [await startIssuer({ path: '/_services/token' }), await startIssuer()];
     const data = join(scratch, 'data');
     await (await startDev({ data })).stop();
-    const entry = ({ url }: TestIssuer, type: string): string =>
-      `  "${url}":\n    issuer-url: "${url}"\n    client-id: of-this-service\n    type: ${type}\n`;
+    const entry = ({ url }: TestIssuer, type: string, audience: string): string =>
+      `  "${url}":\n    issuer-url: "${url}"\n    client-id: ${audience}\n    type: ${type}\n`;
     const config = await readFile(join(data, 'config.yaml'), 'utf8');
-    const issuers = `oidc-issuers:\n${entry(github, 'github-workflow')}${entry(gitlab, 'gitlab-pipeline')}`;
+    // A job asks for the audience that the service names where that is the service's own host.
+    const ofJobs = `${entry(github, 'github-workflow', '127.0.0.1')}${entry(gitlab, 'gitlab-pipeline', 'of-this-service')}`;
+    const issuers = `oidc-issuers:\n${ofJobs}`;
     await writeFile(join(data, 'config.yaml'), config.replace('oidc-issuers:\n', issuers));
     service = await startDev({ data });
     tokens = createServer((request, response) => {
@@ -170,7 +172,7 @@ describe('signing in CI', function () {
       expect(lines.slice(0, -1)).to.deep.equal(
         ['dist/a.tgz', 'dist/b b.tgz', 'notes.txt'].map((file) => `${file}.sigstore.json`),
       );
-      expect(audiences.at(-1)).to.equal('of-this-service');
+      expect(audiences.at(-1)).to.equal('127.0.0.1');
     });
 
     it('attests, by a client trust config, to where the inputs say, and replaces when they say so', async () => {

@@ -64,6 +64,7 @@ describe('cli/log list, search and show', function () {
       `  ${issuer.url}:\n    issuer-url: ${issuer.url}\n    client-id: sigstore\n    type: ${type}\n`;
     const config = `oidc-issuers:\n${entry(people, 'email')}${entry(github, 'github-workflow')}mayfly: { audit: { file: { path: audit/audit.jsonl }, fail-closed: true } }\n`;
     await makeDataDirectory(data, { config });
+    await ok('rekor', 'init', '--data', data, '--host', '127.0.0.1');
     service = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
     ({ url } = JSON.parse(await service.firstLine) as { url: string });
     await sign(await emailToken({ issuer: people }), 'alice@example.com');
