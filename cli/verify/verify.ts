@@ -200,10 +200,13 @@ function registerBundle(group: CommandUnknownOpts): void {
     .option('--at <time>', '`now`: judge at the present where nothing trusted says when it was signed')
     .option(
       '--proof <file>',
-      'proof (.tlog-proof) that the log of certificates has the certificate; - for stdin',
+      'proof (.tlog-proof) that the log of certificates has the certificate; - for stdin. Entries of artifact logs have theirs in the bundle, always checked',
     )
     .option('--head <file>', HEAD)
-    .option('--require-inclusion', 'fail without such a proof')
+    .option(
+      '--require-inclusion',
+      'fail without such a proof, and with an entry that has no inclusion proof in the bundle (version 0.1)',
+    )
     .option(
       '--allow-root-in-chain',
       'pass over a root among the certificates of the bundle, which is refused otherwise',

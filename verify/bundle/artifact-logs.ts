@@ -7,7 +7,8 @@ import { printable } from '../../core/printable.ts';
 import { parsePublicKey, spkiOfRsaPublicKey } from '../../core/public-key.ts';
 import type { SignatureScheme } from '../../core/signature-algorithm.ts';
 import { keyHash, noteKeyHash } from '../../rekor/format/log-key-id.ts';
-import type { Checkpoint } from '../../tlog/format/checkpoint.ts';
+import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
+import { parseTlogProof } from '../../tlog/format/tlog-proof.ts';
 import type { LogKeyDetails, TrustedLogInstance, Window } from '../../trust/format/trusted-root.ts';
 import { refused, type VerifyError } from '../verify-error.ts';
 
@@ -83,6 +84,17 @@ export class ArtifactLogs {
         origins.some((one) => isOrigin(origin, one, api)) &&
         signatures.some(({ keyId }) => equalBytes(keyId, logId.subarray(0, 4))),
     );
+  }
+
+  /** The log whose checkpoint a C2SP tlog-proof says it is under; undefined where none of these is meant, or the text is no proof. Nothing of it is verified. */
+  ofProof(text: Uint8Array): TrustedArtifactLog | undefined {
+    try {
+      const checkpoint = parseCheckpoint(parseTlogProof(text).checkpoint);
+      return this.ofCheckpoint(1, checkpoint) ?? this.ofCheckpoint(2, checkpoint);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return undefined;
+    }
   }
 
   /** The refusal for the entry of a log that is not found; `origin` is what its checkpoint says. */

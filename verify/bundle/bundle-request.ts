@@ -39,11 +39,11 @@ export interface BundleRequest {
   readonly predicate?: PredicatePolicy | undefined;
   /** What is not believed, and the time (milliseconds since the epoch) at which the list must still be good. */
   readonly deny?: { readonly list: DenyList; readonly now: number } | undefined;
-  /** Text of a C2SP tlog-proof, UTF-8, that the certificate is in its log. */
+  /** Text of a C2SP tlog-proof, UTF-8, that the certificate is in its log. Entries have their proofs in the bundle: one of an entry is refused. */
   readonly proof?: Uint8Array | undefined;
   /** Text of a checkpoint of that log that was kept, UTF-8. With it a proof is demanded, which must be under the tree of that very head: what was logged later does not count, even if the keys are stolen. */
   readonly head?: Uint8Array | undefined;
-  /** Whether a certificate without such a proof is refused. */
+  /** Whether a certificate without such a proof is refused, and so an entry without an inclusion proof under a checkpoint, which bundles of version 0.1 may have. */
   readonly requireInclusion?: boolean | undefined;
   /** Whether a root among the certificates of the bundle is passed over, in place of refusing the bundle; it is never believed. */
   readonly allowRootInChain?: boolean | undefined;

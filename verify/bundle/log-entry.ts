@@ -31,6 +31,8 @@ export interface EntryCheck {
   readonly logged: LoggedSignature;
   /** Whether the bundle is of version 0.1. */
   readonly isOld: boolean;
+  /** Whether an entry of such a bundle needs its inclusion proof, as of any other. */
+  readonly requireInclusion: boolean;
   /** What is said of those that do not count. */
   readonly notes: readonly string[];
   readonly crypto: BundleCrypto;
@@ -47,7 +49,7 @@ export interface VerifiedEntry extends KnownEntry {
 export async function verifyEntries(
   record: StepRecorder<BundleStep>,
   known: readonly KnownEntry[],
-  { logged, isOld, notes, crypto }: EntryCheck,
+  { logged, isOld, requireInclusion, notes, crypto }: EntryCheck,
 ): Promise<readonly VerifiedEntry[] | undefined> {
   const areAbout = await record.run('entry', async () => {
     const digest = rememberedDigest((hash, data) => crypto.digest(hash, data));
@@ -66,7 +68,7 @@ export async function verifyEntries(
   });
   const places = await record.run('entry-proof', async () => {
     const found: string[] = [];
-    for (const one of known) found.push(await checkProofOf(one, isOld, crypto));
+    for (const one of known) found.push(await checkProofOf(one, { isOld, requireInclusion, crypto }));
     return [found.join('; '), found];
   });
   if (promised === undefined || places === undefined) return undefined;
@@ -101,18 +103,23 @@ async function checkPromise(
 }
 
 /** Throws a refusal unless the entry is where its proof says, in a tree whose checkpoint the log signed. Returns what was found, in words. `isOld` are bundles of
- * version 0.1: there a proof without a checkpoint must be right in itself, and proves nothing. */
+ * version 0.1: there a proof without a checkpoint must be right in itself, and proves nothing, so that it is refused where one is required. */
 async function checkProofOf(
   { entry, api, log }: KnownEntry,
-  isOld: boolean,
-  crypto: VerifyCrypto,
+  { isOld, requireInclusion, crypto }: Pick<EntryCheck, 'isOld' | 'requireInclusion' | 'crypto'>,
 ): Promise<string> {
   const { proof } = entry;
+  const mayLack = isOld && api === 1;
+  if (mayLack && requireInclusion && proof?.checkpoint === undefined)
+    throw refused(
+      `a proof that the log ${log.name} has the entry is required, and the bundle has none under a checkpoint`,
+      'policy',
+    );
   if (proof === undefined) {
-    if (isOld && api === 1) return `none of the log ${log.name}, whose signed entry timestamp stands for it`;
+    if (mayLack) return `none of the log ${log.name}, whose signed entry timestamp stands for it`;
     throw refused(`the entry in the log ${log.name} has no inclusion proof`);
   }
-  if (proof.checkpoint === undefined && !(isOld && api === 1))
+  if (proof.checkpoint === undefined && !mayLack)
     throw refused(`the inclusion proof of the log ${log.name} has no checkpoint`);
   if (proof.checkpoint !== undefined)
     await checkCheckpoint(parseCheckpoint(proof.checkpoint), proof, { log, api }, crypto);

@@ -70,6 +70,8 @@ export interface TimePolicy {
   readonly clock: number;
   /** What failed already that times need. */
   readonly needs: BundleStep | undefined;
+  /** Whether an entry needs an inclusion proof also where the version of the bundle lets it do without. */
+  readonly requireInclusion: boolean;
 }
 
 /** Verifies all entries and timestamps; those of logs and authorities that nobody trusts do not count, and are named. `logged` is what the entries must be
@@ -82,7 +84,7 @@ export async function findTimes(
   policy: TimePolicy,
 ): Promise<FoundTimes> {
   const sources: Sources = { times: [], uncounted: [], entries: [], authorities: [] };
-  if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources });
+  if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources }, policy);
   if (bundle.timestamps.length > 0) await observeTimestamps(record, bundle, { trust, sources });
   const { times } = sources;
   const failed = record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
@@ -113,6 +115,7 @@ async function observeEntries(
   bundle: Bundle,
   logged: LoggedSignature | undefined,
   { trust, sources }: Observation,
+  { requireInclusion }: Pick<TimePolicy, 'requireInclusion'>,
 ): Promise<void> {
   if (logged === undefined) {
     record.skip('signature', 'entry', 'entry-promise', 'entry-proof');
@@ -123,7 +126,9 @@ async function observeEntries(
     .filter((entry) => entry !== undefined);
   const notes = notesOf(sources, 'entry');
   const isOld = bundle.version === '0.1';
-  const verified = await verifyEntries(record, known, { logged, isOld, notes, crypto: trust.crypto });
+  const { crypto } = trust;
+  const check = { logged, isOld, requireInclusion, notes, crypto };
+  const verified = await verifyEntries(record, known, check);
   for (const one of verified ?? []) {
     const { time, log } = one;
     sources.entries.push(one);

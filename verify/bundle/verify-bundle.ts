@@ -24,6 +24,7 @@ import {
 } from '../issued-certificate.ts';
 import { hasSct } from '../sct.ts';
 import { faultOf, said, StepRecorder } from '../step.ts';
+import { refused } from '../verify-error.ts';
 import type { ArtifactHash, BundleCrypto } from './artifact.ts';
 import { requireMeetable, type BundleRequest } from './bundle-request.ts';
 import { readBundle, readSigner } from './bundle-signer.ts';
@@ -32,7 +33,7 @@ import { asBundleFault, type BundleVerification } from './bundle-verification.ts
 import { loggedSignatureOf } from './logged-signature.ts';
 import { SignatureBudgetError, withSignatureBudget } from './signature-budget.ts';
 import { checkSignature, requireNoOtherDigest, type BundleKey } from './signing-key.ts';
-import { findTimes, type SigningTime } from './signing-time.ts';
+import { findTimes, type SigningTime, type TimePolicy } from './signing-time.ts';
 import { checkPredicate, checkPredicateType, checkSubject, readStatement } from './statement-check.ts';
 import {
   CERTIFICATE_STEPS,
@@ -141,13 +142,14 @@ class BundleJudge {
     key: BundleKey | undefined,
     hash: ArtifactHash | undefined,
   ): Promise<void> {
-    const { thresholds = {}, now, clock = Date.now() } = this.#request;
+    const { thresholds = {}, now, clock = Date.now(), requireInclusion = false } = this.#request;
     const { logs, timestamps } = this.#request.trust;
     const trust = { logs, timestamps, crypto: this.#crypto };
     const logged = key && (await loggedSignatureOf(bundle, key, hash, this.#request.artifact));
     const isUnknown = bundle.entries.length > 0 && logged === undefined;
     const needs = key === undefined ? 'key' : isUnknown ? 'signature' : undefined;
-    const found = await findTimes(this.#record, bundle, logged, trust, { thresholds, now, clock, needs });
+    const policy: TimePolicy = { thresholds, now, clock, needs, requireInclusion };
+    const found = await findTimes(this.#record, bundle, logged, trust, policy);
     this.#times = found.times;
     this.#at = found.at ?? [];
     if (found.needs !== undefined) this.#plan.skip(found.needs, ['time']);
@@ -193,8 +195,20 @@ class BundleJudge {
 
   async #checkProof(logged: CertificateWithSct | undefined, isUnlogged: boolean): Promise<void> {
     if (!this.#plan.isAsked('inclusion')) return;
-    if (logged !== undefined) await checkProof(this.#record, logged, this.#request, this.#crypto);
+    if (logged !== undefined) await this.#checkProofOf(logged);
     else if (isUnlogged && this.#at.length > 0) await refuseProof(this.#record);
+  }
+
+  async #checkProofOf(logged: CertificateWithSct): Promise<void> {
+    const { proof, trust } = this.#request;
+    const log = proof && trust.logs.ofProof(proof);
+    if (log === undefined) return checkProof(this.#record, logged, this.#request, this.#crypto);
+    await this.#record.run('inclusion', () => {
+      throw refused(
+        `the proof is of an entry of the artifact log ${log.name}, and wanted is one of the certificate; entries are proven by what the bundle has of them`,
+        'policy',
+      );
+    });
   }
 
   async #checkExtensions(certificate: Certificate, wanted: readonly ExtensionPolicy[]): Promise<void> {

@@ -7,6 +7,7 @@ import * as der from '../../../core/der-writer.ts';
 import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
 import type { BundleEntry } from '../../../bundle/format/bundle-entry.ts';
 import type { Bundle } from '../../../bundle/format/bundle.ts';
+import { encodeTlogProof } from '../../../tlog/format/tlog-proof.ts';
 import type { TrustedLogInstance, TrustedRoot, Window } from '../../../trust/format/trusted-root.ts';
 import { spkiOfEd25519Key } from '../../../core/public-key.ts';
 import { artifactOfBytes, artifactOfDigests, type Artifact } from '../../../verify/bundle/artifact.ts';
@@ -332,6 +333,14 @@ describe('verify/bundle', () => {
       expect(await judged(old('0.1', entry))).to.equal('ok');
       expect(await judged(old('0.1', noCheckpoint))).to.equal('ok');
       expect(await judged(old('0.1', noProof))).to.equal('ok');
+      const asked = { requireInclusion: true, proof: WORLD.proof };
+      expect(await judged(old('0.1', entry), asked)).to.equal('ok');
+      for (const unproven of [noCheckpoint, noProof]) {
+        expect(await judged(old('0.1', unproven), { proof: WORLD.proof })).to.equal('ok');
+        expect(await judged(old('0.1', unproven), asked)).to.equal(
+          'policy | entry-proof: a proof that the log https://rekor.example has the entry is required, and the bundle has none under a checkpoint',
+        );
+      }
       expect(await judged(old('0.2', entry))).to.equal('ok');
       expect(await judged(old('0.2', noCheckpoint))).to.match(/entry-proof: .* has no checkpoint$/);
       expect(await judged(old('0.2', noProof))).to.match(/entry-proof: .* has no inclusion proof$/);
@@ -1162,6 +1171,13 @@ describe('verify/bundle', () => {
         /^policy \| inclusion: a proof .* is required/,
       );
       expect(await judged(bundle, { proof: utf8('x') })).to.match(/^artifact \| inclusion: /);
+      for (const { proof } of bundle.entries) {
+        if (proof?.checkpoint === undefined) throw new Error('no proof');
+        const { index, hashes: path, checkpoint } = proof;
+        expect(await judged(bundle, { proof: encodeTlogProof({ index, path, checkpoint }) })).to.match(
+          /^policy \| inclusion: the proof is of an entry of the artifact log https:\/\/(?:log2026\.)?rekor\.example, and wanted is one of the certificate; /,
+        );
+      }
       const expired = { ...list, expires: T0 - 1 };
       const error = await judged(bundle, { deny: { list: expired, now: T0 } }).catch(
         (found: unknown) => found,
