@@ -6,7 +6,7 @@ import { parseStrictJson, type JsonValue } from '../../../core/strict-json.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
-import { hashLeaf } from '../../../tlog/format/merkle.ts';
+import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
 import { exchangeBytes, retryAfterOf, type CommandEnd, type RawAnswer } from '../../certificate/http.ts';
 
 /** An entry; one that is withheld has the hash of its leaf instead of a body. */
@@ -55,23 +55,19 @@ export class RekorV1Reads {
 
   /** Undefined where the tree has grown since that size. */
   async inclusion(index: number, size: number): Promise<readonly Uint8Array[] | undefined> {
-    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
-    const [entry] = Object.values(recordOf(jsonOf(answer)));
-    const { hashes, treeSize } = proofOf(entry ?? null);
+    const { hashes, treeSize } = proofOf((await this.#entry(index)).entry);
     return treeSize === size ? hashes : undefined;
   }
 
   /** The left siblings on the way from the last leaf up are the tree before it. */
   async frontier(size: number): Promise<readonly Uint8Array[]> {
     if (size === 0) return [];
-    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(size - 1)}`);
-    if (answer.status === 410) throw strange('its last entry is withheld: begin with --from-start');
-    const [entry] = Object.values(recordOf(jsonOf(answer)));
-    const { hashes, treeSize } = proofOf(entry ?? null);
+    const { entry, withheld } = await this.#entry(size - 1);
+    const { hashes, treeSize } = proofOf(entry);
     if (treeSize !== size) throw strange('it grew meanwhile; ask again');
     try {
       const range = new CompactRange(sha256, size - 1, hashes.toReversed());
-      range.append(hashLeaf(sha256, bodyOf(entry ?? null)));
+      range.append(withheld ?? hashLeaf(sha256, bodyOf(entry)));
       return range.hashes;
     } catch (error) {
       if (error instanceof FormatError) throw strange('a proof of it is none');
@@ -90,7 +86,7 @@ export class RekorV1Reads {
     const entries: ReadEntry[] = [];
     for (const index of indexes) {
       const entry = found.get(index);
-      entries.push(entry === undefined ? await this.#withheld(index, size) : this.#read(index, entry));
+      entries.push(entry === undefined ? await this.#withheld(index) : this.#read(index, entry));
     }
     return entries;
   }
@@ -100,20 +96,23 @@ export class RekorV1Reads {
     return { index, logIndex: this.#logIndex(index), body: bodyOf(entry), integratedTime };
   }
 
-  /** The proof of its sibling begins with its hash. */
-  async #withheld(index: number, size: number): Promise<ReadEntry> {
-    const own = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
-    if (own.status !== 410) throw strange(`it does not give its entry ${index}`);
-    const sibling = index % 2 === 0 ? index + 1 : index - 1;
-    const answer =
-      sibling < size ? await this.#raw(`/entries?logIndex=${this.#logIndex(sibling)}`) : undefined;
-    if (answer?.status !== 200)
-      throw strange(`it withholds its entry ${index}, and nothing beside it says with which hash yet`);
-    const [entry] = Object.values(recordOf(jsonOf(answer)));
-    const [withheld] = proofOf(entry ?? null).hashes;
-    if (withheld === undefined) throw strange('a proof of it is none');
-    const logIndex = this.#logIndex(index);
-    return { index, logIndex, body: new Uint8Array(), integratedTime: 0, withheld };
+  async #withheld(index: number): Promise<ReadEntry> {
+    const { entry, withheld } = await this.#entry(index);
+    if (withheld === undefined) throw strange(`it has its entry ${index} alone, and not with others`);
+    const integratedTime = numberOf(recordOf(entry)['integratedTime']);
+    return { index, logIndex: this.#logIndex(index), body: new Uint8Array(), integratedTime, withheld };
+  }
+
+  /** One entry with its proof. Of one that is withheld, the refusal has all but the body, under its id, which ends with its hash. */
+  async #entry(index: number): Promise<{ readonly entry: JsonValue; readonly withheld?: Uint8Array }> {
+    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
+    const isWithheld = answer.status === 410;
+    const json = recordOf(jsonOf(answer, isWithheld ? 410 : 200));
+    const [[id, entry] = ['', null]] = Object.entries(isWithheld ? recordOf(json['entry'] ?? null) : json);
+    if (!isWithheld) return { entry };
+    const withheld = reading(() => fromHex(id.slice(-2 * HASH_LENGTH)));
+    if (withheld.length === HASH_LENGTH) return { entry, withheld };
+    throw strange(`it withholds its entry ${index}, and does not say with which hash`);
   }
 
   #logIndex(index: number): number {
@@ -148,8 +147,8 @@ export class RekorV1Reads {
   }
 }
 
-function jsonOf({ status, bytes }: RawAnswer): JsonValue {
-  if (status !== 200) throw strange(`the service answered ${status}`);
+function jsonOf({ status, bytes }: RawAnswer, expected = 200): JsonValue {
+  if (status !== expected) throw strange(`the service answered ${status}`);
   return reading(() => parseStrictJson(new TextDecoder().decode(bytes), JSON_LIMITS));
 }
 

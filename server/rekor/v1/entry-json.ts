@@ -24,19 +24,32 @@ export async function entryJson(
   return {
     [entryId(entry)]: {
       body: Buffer.from(entry.body).toString('base64'),
-      integratedTime: entry.integratedTime,
-      logID: toHex(log.identity.logId),
-      logIndex: entry.logIndex,
-      verification: {
-        inclusionProof: {
-          checkpoint: proof.checkpoint,
-          hashes: proof.hashes.map(toHex),
-          logIndex: entry.index,
-          rootHash: toHex(proof.root),
-          treeSize: proof.size,
-        },
-        signedEntryTimestamp,
-      },
+      ...placeJson(log, entry),
+      verification: { inclusionProof: proofJson(entry, proof), signedEntryTimestamp },
     },
   };
 }
+
+/** The same of an entry that is redacted: without its body, and without a timestamp, which would sign the body. */
+export const withheldEntryJson = (
+  log: Pick<ArtifactLog, 'identity'>,
+  { entry, proof }: AnsweredEntry,
+): Readonly<Record<string, unknown>> => ({
+  [entryId(entry)]: { ...placeJson(log, entry), verification: { inclusionProof: proofJson(entry, proof) } },
+});
+
+const placeJson = (
+  { identity }: Pick<ArtifactLog, 'identity'>,
+  { integratedTime, logIndex }: LoggedEntry,
+): Readonly<Record<string, unknown>> => ({ integratedTime, logID: toHex(identity.logId), logIndex });
+
+const proofJson = (
+  { index }: LoggedEntry,
+  { checkpoint, hashes, root, size }: LoggedProof,
+): Readonly<Record<string, unknown>> => ({
+  checkpoint,
+  hashes: hashes.map(toHex),
+  logIndex: index,
+  rootHash: toHex(root),
+  treeSize: size,
+});

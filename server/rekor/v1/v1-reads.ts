@@ -12,7 +12,7 @@ import type { Reply } from '../../http/exchange.ts';
 import { redactedEntry } from '../redacted-entry.ts';
 import type { ArtifactPlace, ArtifactShard, ArtifactShards, PlacedArtifact } from './artifact-shards.ts';
 import { BodyValues } from './body-values.ts';
-import { entryId, entryJson, TREE_DIGITS } from './entry-json.ts';
+import { entryId, entryJson, TREE_DIGITS, withheldEntryJson } from './entry-json.ts';
 import { FAULT, fault, handlerFault, parseFault } from './framework-faults.ts';
 import { QueryValues } from './query-values.ts';
 import { MOST_IN_ALL, searchOf, type ShardSearch } from './search-body.ts';
@@ -155,7 +155,7 @@ export class V1Reads {
   async #entryReply(place: ArtifactPlace | undefined): Promise<Reply> {
     const [placed] = place === undefined ? [] : await this.#shards.entriesAt([place]);
     if (placed === undefined) return NO_ENTRY;
-    if (placed.entry.redaction !== undefined) throw redactedEntry(placed.entry);
+    if (placed.entry.redaction !== undefined) return redactedReply(placed);
     return handlerReply(await provenJson(placed));
   }
 
@@ -209,6 +209,13 @@ interface FoundIds {
   readonly ids: readonly string[];
   /** Over all shards: where the next page begins. */
   readonly before: number | undefined;
+}
+
+/** A refusal as Rekor would word it, with what is not withheld: clients of Rekor read code and message, and monitors go on by the hash, which the proof holds to the tree. */
+async function redactedReply({ shard: { log }, entry }: PlacedArtifact): Promise<Reply> {
+  const { message } = redactedEntry(entry);
+  const proven = withheldEntryJson(log, { entry, proof: await log.proofOf(entry.index) });
+  return handlerReply({ code: 410, message, entry: proven }, 410);
 }
 
 async function provenJson({

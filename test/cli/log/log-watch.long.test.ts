@@ -637,17 +637,24 @@ describe('mayfly log watch', function () {
 
   // After all others, which read the bodies.
   describe('beside redacted entries', () => {
+    /** In the log of that name, while no service has it; places are counted from the end where they are below 0. */
+    const redactIn = async (name: string, places: readonly number[]): Promise<readonly number[]> => {
+      const directory = join(data, 'artifacts', name);
+      const { identity, entriesFrom, close } = await openArtifactReads(directory);
+      const entries = await entriesFrom(0);
+      await close();
+      const record = { redactedAt: Date.now(), reason: 'a test', isAudited: false };
+      const added = places.flatMap((place) => {
+        const entry = entries.at(place);
+        return entry === undefined ? [] : [{ index: entry.index, leafHash: entry.leafHash, ...record }];
+      });
+      await redactEntries(directory, identity, added);
+      return added.map(({ index }) => index);
+    };
+
     it('reports entries whose bodies are withheld, and proves all others', async () => {
       await service.close();
-      for (const name of ['v1', 'v2']) {
-        const directory = join(data, 'artifacts', name);
-        const { identity, entriesFrom, close } = await openArtifactReads(directory);
-        const [, second] = await entriesFrom(0);
-        await close();
-        const { index = 0, leafHash = new Uint8Array() } = second ?? {};
-        const record = { redactedAt: Date.now(), reason: 'a test', isAudited: false };
-        await redactEntries(directory, identity, [{ index, leafHash, ...record }]);
-      }
+      for (const name of ['v1', 'v2']) await redactIn(name, [1]);
       service = await openAgain();
       for (const place of [{ data }, { url: service.url, trust }]) {
         const found = await run({ ...place, state: state(), fromStart: true });
@@ -679,6 +686,54 @@ describe('mayfly log watch', function () {
           ])
           .flat(),
       );
+    });
+
+    it('reads a log for Rekor v1 at its URL where neighbours are redacted, and its last entry', async () => {
+      await service.close();
+      const redacted = await redactIn('v1', [2, 3, -1]);
+      service = await openAgain();
+      const url = { url: service.url, trust, in: ['v1'] } as const;
+      const found = await run({ ...url, state: state(), fromStart: true });
+      const ofDirectory = await run({ data, in: ['v1'], state: state(), fromStart: true });
+      expect(found).to.deep.equal(ofDirectory);
+      expect(found).to.include.members(['entry v1 0', ...redacted.map((index) => `redacted v1 ${index}`)]);
+      for (const { event, time } of lines) if (event === 'redacted') expect(time).to.match(/^20/);
+      // From the end on, too: the tree there is that of an entry which is withheld.
+      const from = { ...url, state: state() };
+      expect(await run(from)).to.deep.equal([]);
+      await sign('behind a redacted entry', 'erin@example.com', ['first']);
+      expect(await run(from)).to.deep.equal([`entry v1 ${(redacted.at(-1) ?? 0) + 1}`]);
+    });
+
+    it('does not believe what hash an entry has that is withheld', async () => {
+      let lies = 0;
+      const lying = createServer((request, response) => {
+        const body: Buffer[] = [];
+        request.on('data', (chunk: Buffer) => body.push(chunk));
+        request.on('end', () => {
+          const { method = 'GET', url = '/' } = request;
+          const sent = method === 'POST' ? { method, body: Buffer.concat(body) } : {};
+          fetch(service.url + url, { ...sent, headers: { 'content-type': 'application/json' } })
+            .then(async (answer) => {
+              const text = await answer.text();
+              // The last digit of the id under which the entry is.
+              const other = text.replace(/[0-9a-f](?=":\{"integ)/, (digit) => (digit === '0' ? '1' : '0'));
+              if (other !== text) lies++;
+              response.writeHead(answer.status).end(answer.status === 410 ? other : text);
+            })
+            .catch(() => response.destroy());
+        });
+      });
+      await new Promise<void>((resolve) => lying.listen(0, '127.0.0.1', resolve));
+      try {
+        const url = `http://127.0.0.1:${(lying.address() as AddressInfo).port}`;
+        const options = { url, trust, in: ['v1'], once: true, state: state(), fromStart: true } as const;
+        expect(await watch(options, speak)).to.equal(false);
+        expect(lies).to.be.above(0);
+        expect(lines.map(({ event }) => event)).to.deep.equal(['contradiction']);
+      } finally {
+        lying.close();
+      }
     });
   });
 });

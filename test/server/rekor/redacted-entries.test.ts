@@ -11,10 +11,24 @@ import { createServiceLog } from '../../../server/operator/service-log.ts';
 import { admitEverybody } from '../../../server/rekor/admission.ts';
 import { EntryAdditions } from '../../../server/rekor/entry-additions.ts';
 import { EntryRecords } from '../../../server/rekor/entry-records.ts';
+import { sha256 } from '../../../tlog/core/sha256.ts';
+import { verifyInclusion } from '../../../tlog/format/merkle-verify.ts';
 import { V1, V2, type RekorVector } from '../../rekor/format/support/rekor-vectors.ts';
 import { rekorLog, type RekorLog } from '../../rekor/support/rekor-log.ts';
 import { startV1Server, type V1Server } from './support/v1-server.ts';
 import { startV2Server, type V2Server } from './support/v2-server.ts';
+
+/** What is said of it. */
+interface WithheldEntry {
+  readonly integratedTime: number;
+  readonly verification: {
+    readonly inclusionProof: {
+      readonly hashes: readonly string[];
+      readonly rootHash: string;
+      readonly treeSize: number;
+    };
+  };
+}
 
 /** Redacts the entry of the vector in a log whose service is stopped. */
 async function redact(
@@ -94,6 +108,25 @@ describe('server/rekor/v1: redacted entries', () => {
         .to.match(/^the entry with index 2 is redacted: /)
         .and.not.include('not for clients');
     }
+  });
+
+  it('says beside that which leaf hash it has, when it was logged, and the proof that the tree has it', async () => {
+    const response = await fetch(`${server.url}/api/v1/log/entries?logIndex=2`);
+    const { entry } = (await response.json()) as { entry: Readonly<Record<string, WithheldEntry>> };
+    const [[id, withheld] = []] = Object.entries(entry);
+    expect([Object.keys(entry).length, id]).to.deep.equal([1, idOf(gone)]);
+    expect(Object.keys(withheld ?? {})).to.deep.equal([
+      'integratedTime',
+      'logID',
+      'logIndex',
+      'verification',
+    ]);
+    expect(Object.keys(withheld?.verification ?? {})).to.deep.equal(['inclusionProof']);
+    expect(withheld?.integratedTime).to.equal((await server.log.entryAt(2))?.integratedTime);
+    const { hashes = [], rootHash = '', treeSize = 0 } = withheld?.verification.inclusionProof ?? {};
+    const place = { leafHash: fromHex(gone.leafHash), index: 2, size: treeSize };
+    expect(verifyInclusion(sha256, place, hashes.map(fromHex), fromHex(rootHash))).to.equal(true);
+    expect(rootHash).to.equal(toHex(server.log.tree.head().head.root));
   });
 
   it('leaves it out where several are asked for', async () => {
