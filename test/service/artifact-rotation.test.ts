@@ -13,13 +13,14 @@ import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { stageArtifactLog } from '../../instance/stage-artifact-log.ts';
 import { switchArtifactLog } from '../../instance/switch-artifact-log.ts';
-import { openService, type RunningService } from '../../service/open-service.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
 import { encodeTrustedRoot } from '../../trust/format/trusted-root.ts';
 import { readTrust } from '../../trust/ledger.ts';
 import { withPublicUrl } from '../../trust/public-urls.ts';
 import { V1, V2 } from '../rekor/format/support/rekor-vectors.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
+import { openQuietly } from '../support/quiet-service.ts';
 import { post } from '../support/test-service.ts';
 
 const HOST = 'ca.example.org';
@@ -74,10 +75,7 @@ describe('service: logs of artifacts that follow each other', function () {
   let first: { readonly id: string; readonly v1: V1Entry; readonly v2: V2Entry };
 
   const open = async (): Promise<void> => {
-    const local = { host: '127.0.0.1', port: 0 };
-    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
-    const options = { listen: local, metricsListen: local, clock: Date.now, program: 'mayfly', logOutput };
-    service = await openService({ data: paths.root, ...options });
+    service = await openQuietly(paths.root);
   };
   const get = (path: string): Promise<Response> => fetch(service.url + path);
   const json = async <T>(path: string): Promise<T> => (await (await get(path)).json()) as T;

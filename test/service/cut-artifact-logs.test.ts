@@ -11,10 +11,11 @@ import { stageArtifactLog } from '../../instance/stage-artifact-log.ts';
 import { switchArtifactLog } from '../../instance/switch-artifact-log.ts';
 import { readArtifactLogIdentity } from '../../rekor/log-identity.ts';
 import { redactEntries } from '../../rekor/redact-entries.ts';
-import { openService, type RunningService } from '../../service/open-service.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { recordTrust } from '../../trust/ledger.ts';
 import { secondVectors, V1 } from '../rekor/format/support/rekor-vectors.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
+import { openQuietly } from '../support/quiet-service.ts';
 import { post } from '../support/test-service.ts';
 
 const HOST = 'ca.example.org';
@@ -40,10 +41,7 @@ describe('service: logs of artifacts whose time was cut', function () {
   const clock = (): number => Date.now() + skew;
 
   const open = async (): Promise<void> => {
-    const local = { host: '127.0.0.1', port: 0 };
-    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
-    const options = { listen: local, metricsListen: local, clock, program: 'mayfly', logOutput };
-    service = await openService({ data: paths.root, ...options });
+    service = await openQuietly(paths.root, { clock });
   };
   const close = async (): Promise<void> => {
     await service?.close();

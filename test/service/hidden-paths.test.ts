@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { createInstance } from '../../instance/create-instance.ts';
-import { openService, type RunningService } from '../../service/open-service.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { emailConfig } from '../support/data-directory.ts';
 import { signatureOf } from '../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
 import { projectRoot } from '../support/project-root.ts';
+import { openQuietly } from '../support/quiet-service.ts';
 import { post } from '../support/test-service.ts';
-
-const LOCAL = { host: '127.0.0.1', port: 0 };
 
 /** Puts a directory that holds something in the place of a file: it can neither be read, written nor removed. */
 async function spoil(path: string): Promise<void> {
@@ -50,15 +49,7 @@ describe('service: files that fail', () => {
     await rm(scratch, { recursive: true });
   });
 
-  const open = async (): Promise<RunningService> =>
-    (service = await openService({
-      data: join(scratch, 'data'),
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput: { write: () => Promise.resolve(), writeNow: () => undefined },
-    }));
+  const open = async (): Promise<RunningService> => (service = await openQuietly(join(scratch, 'data')));
 
   it('do not show their paths to any client, and do to the operator', async () => {
     const data = join(scratch, 'data');

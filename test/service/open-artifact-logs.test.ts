@@ -8,7 +8,7 @@ import { artifactLogPaths, artifactLogsIn } from '../../instance/artifact-logs.t
 import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
-import { openService, type RunningService } from '../../service/open-service.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { prepareArtifactLogs, type OpenedArtifactLogs } from '../../service/open-artifact-logs.ts';
 import { ShutdownOrder } from '../../service/shutdown-order.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
@@ -17,6 +17,7 @@ import { generateKey } from '../../signers/key-types.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { failureAs } from '../support/failure.ts';
+import { openQuietly } from '../support/quiet-service.ts';
 
 const HOST = 'ca.example.org';
 const entry = { body: utf8('{"a":1}'), namedDigests: [] };
@@ -143,18 +144,9 @@ describe('service/open-artifact-logs', function () {
   it('is open while the service runs, and locked for others', async () => {
     await make();
     await writeFile(paths.config, `oidc-issuers: {}\nmayfly: {public-url: "https://${HOST}"}\n`);
-    const local = { host: '127.0.0.1', port: 0 };
-    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
-    const options = {
-      data: paths.root,
-      listen: local,
-      metricsListen: local,
-      clock: Date.now,
-      program: 'mayfly',
-    };
     let service: RunningService | undefined;
     try {
-      service = await openService({ ...options, logOutput });
+      service = await openQuietly(paths.root);
       const ready = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as {
         readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
       };

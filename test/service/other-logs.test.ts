@@ -10,13 +10,12 @@ import { openDataDirectory } from '../../instance/data-directory.ts';
 import { certificateLogPaths, dataPaths } from '../../instance/data-paths.ts';
 import { openLogKeys } from '../../instance/open-key.ts';
 import { openCtLog } from '../../ct-log/ct-log.ts';
-import { openService, type RunningService } from '../../service/open-service.ts';
+import type { RunningService } from '../../service/open-service.ts';
 import { entry, ISSUER } from '../ct-log/support/test-log.ts';
 import { addLog, emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
+import { openQuietly, type QuietService } from '../support/quiet-service.ts';
 import { bodyV2, clientKey, emailToken, post } from '../support/test-service.ts';
-
-const LOCAL = { host: '127.0.0.1', port: 0 };
 
 /** What is read of a log with 300 entries: everything but what a log that goes on signs anew. */
 const UNCHANGING = [
@@ -41,8 +40,7 @@ describe('service: logs beside the one in use', () => {
   let root: string;
   let data: string;
   let issuer: TestIssuer;
-  let service: RunningService | undefined;
-  let lines: Record<string, unknown>[];
+  let service: QuietService | undefined;
   before(async () => {
     issuer = await startIssuer();
   });
@@ -50,7 +48,6 @@ describe('service: logs beside the one in use', () => {
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'mayfly-other-logs-'));
     data = join(root, 'data');
-    lines = [];
     await makeDataDirectory(data, { config: emailConfig(issuer.url) });
     await fill(300);
   });
@@ -66,37 +63,18 @@ describe('service: logs beside the one in use', () => {
     await Promise.all(Array.from({ length: count }, (_, i) => log.append(entry(i))));
     await log.close();
   };
-  const write = (bytes: Uint8Array): void => {
-    for (const line of Buffer.from(bytes).toString().trim().split('\n'))
-      lines.push(JSON.parse(line) as Record<string, unknown>);
-  };
-  const start = async (): Promise<RunningService> => {
+  const start = async (): Promise<QuietService> => {
     await service?.close();
-    const logOutput = {
-      write: (bytes: Uint8Array) => {
-        write(bytes);
-        return Promise.resolve();
-      },
-      writeNow: write,
-    };
-    const options = {
-      data,
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput,
-    };
-    return (service = await openService(options));
+    return (service = await openQuietly(data));
   };
   const rotate = async (): Promise<void> => {
     await addLog(dataPaths(data), 'localhost/log/2027');
     await setCurrentLog(dataPaths(data), '2027');
   };
   /** Waits for a line of the service log. */
-  const line = async (event: string): Promise<Record<string, unknown>> => {
+  const line = async (event: string): Promise<Readonly<Record<string, unknown>>> => {
     for (;;) {
-      const found = lines.find((one) => one['event'] === event);
+      const found = service?.lines.find((one) => one['event'] === event);
       if (found !== undefined) return found;
       await delay(20);
     }
@@ -244,7 +222,7 @@ describe('service: logs beside the one in use', () => {
     }
     await rotate();
     const running = await start();
-    while (lines.filter(({ event }) => event === 'former log ended').length < names.length + 1)
+    while (running.lines.filter(({ event }) => event === 'former log ended').length < names.length + 1)
       await delay(20);
     const held = (): Record<string, number> => ({
       files: readdirSync('/proc/self/fd').filter((fd) => logFile(`/proc/self/fd/${fd}`, data)).length,

@@ -6,20 +6,19 @@ import { expect } from 'chai';
 import { searchLogs } from '../../../cli/log/log-search.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
 import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
-import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { decodePem } from '../../../core/pem.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { stageLog } from '../../../instance/stage-log.ts';
 import { switchLog } from '../../../instance/switch-log.ts';
-import { openService, type RunningService } from '../../../service/open-service.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
 
-const LOCAL = { host: '127.0.0.1', port: 0 };
 const CERTIFICATES = { in: ['certificates'] };
 
 describe('mayfly log watch and search, certificate logs that follow each other', function () {
@@ -28,25 +27,10 @@ describe('mayfly log watch and search, certificate logs that follow each other',
   let data: string;
   let trust: string;
   let issuer: TestIssuer;
-  let service: RunningService;
-  let lines: Record<string, unknown>[] = [];
-  const speak: Speaker = {
-    ...listener(),
-    record: (facts) => {
-      lines.push({ ...facts });
-      return Promise.resolve(true);
-    },
-  };
+  let service: QuietService;
+  let speak = listener();
   const open = async (): Promise<void> => {
-    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
-    service = await openService({
-      data,
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput,
-    });
+    service = await openQuietly(data);
   };
   const issue = async (address: string): Promise<void> => {
     await signatureOf({ url: service.url, issuer }, 'text', address);
@@ -58,16 +42,16 @@ describe('mayfly log watch and search, certificate logs that follow each other',
     await switchLog(request);
   };
   const run = async (options: WatchOptions): Promise<string[]> => {
-    lines = [];
-    expect(await watch({ once: true, ...options }, speak), JSON.stringify(lines)).to.equal(undefined);
+    speak = listener();
+    expect(await watch({ once: true, ...options }, speak), JSON.stringify(speak.records)).to.equal(undefined);
     return found();
   };
   const search = async (options: LogSearchOptions): Promise<string[]> => {
-    lines = [];
+    speak = listener();
     await searchLogs(options, speak);
     return found();
   };
-  const found = (): string[] => lines.map(({ log, index }) => `${String(log)} ${String(index)}`);
+  const found = (): string[] => speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`);
   const state = (name: string): string => join(root, `${name}.json`);
   const former = (name: string): string => join(data, 'logs', name);
 
@@ -106,11 +90,11 @@ describe('mayfly log watch and search, certificate logs that follow each other',
     expect(
       await run({ url: service.url, trust, state: state('url'), ...CERTIFICATES }),
     ).to.have.ordered.members(BEHIND);
-    const ids = lines.map(({ id }) => id);
+    const ids = speak.records.map(({ id }) => id);
     expect(await run({ url: service.url, trust, state: state('url'), ...CERTIFICATES })).to.deep.equal([]);
     expect(await run({ data, state: state('data'), ...CERTIFICATES })).to.have.ordered.members(BEHIND);
     // The same event, wherever it was read.
-    expect(lines.map(({ id }) => id)).to.deep.equal(ids);
+    expect(speak.records.map(({ id }) => id)).to.deep.equal(ids);
     expect(await run({ data, state: state('data') })).to.deep.equal([]);
   });
 
@@ -129,7 +113,7 @@ describe('mayfly log watch and search, certificate logs that follow each other',
         { url: service.url, trust, state: state('hidden') },
         { data, state: state('lost') },
       ]) {
-        lines = [];
+        speak = listener();
         const failure = await failureAs(CommandError, watch({ once: true, ...options }, speak));
         expect(failure.message).to.equal(
           'the log localhost/log/2026 (certificates), which was read before, is not there any more',

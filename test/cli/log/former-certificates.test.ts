@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { searchLogs } from '../../../cli/log/log-search.ts';
 import { watch } from '../../../cli/log/log-watch.ts';
-import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError } from '../../../cli/program/command.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
 import { setCurrentLog } from '../../../instance/certificate-logs.ts';
 import { certificateLogPaths, dataPaths } from '../../../instance/data-paths.ts';
@@ -18,14 +18,8 @@ import { listener } from '../../trust/support/renewable-instance.ts';
 describe('cli: former certificate logs of a directory', () => {
   let root: string;
   let data: string;
-  let found: string[] = [];
-  const speak: Speaker = {
-    ...listener(),
-    record: ({ log, index }) => {
-      found.push(`${String(log)} ${String(index)}`);
-      return Promise.resolve(true);
-    },
-  };
+  let speak = listener();
+  const found = (): string[] => speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`);
   const add = async (name: string, ...numbers: readonly number[]): Promise<void> => {
     const paths = certificateLogPaths(dataPaths(data), name);
     const signers = await openLogKeys(paths, undefined);
@@ -38,9 +32,9 @@ describe('cli: former certificate logs of a directory', () => {
     await setCurrentLog(dataPaths(data), name);
   };
   const round = async (): Promise<string[]> => {
-    found = [];
+    speak = listener();
     await watch({ data, state: join(root, 'state.json'), once: true }, speak);
-    return found;
+    return found();
   };
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'mayfly-former-'));
@@ -70,16 +64,16 @@ describe('cli: former certificate logs of a directory', () => {
     expect(failure.message).to.equal(
       'the log localhost/log/2026 (certificates), which was read before, is not there any more',
     );
-    expect(found).to.deep.equal(['certificates 0']);
+    expect(found()).to.deep.equal(['certificates 0']);
   });
 
   it('are searched, unless one log is named', async () => {
     await rotate('2027');
     await add('2027', 4);
     const search = async (options: { readonly log?: string }): Promise<string[]> => {
-      found = [];
+      speak = listener();
       await searchLogs({ data, in: ['certificates'], ...options }, speak);
-      return found;
+      return found();
     };
     expect(await search({})).to.deep.equal(['certificates-2026 0', 'certificates-2026 1', 'certificates 0']);
     expect(await search({ log: '2027' })).to.deep.equal(['certificates 0']);

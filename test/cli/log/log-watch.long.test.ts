@@ -11,13 +11,12 @@ import { expect } from 'chai';
 import { isOverLogs, searchLogs } from '../../../cli/log/log-search.ts';
 import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
-import { CommandError, exitCodeOf, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError, exitCodeOf } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
 import { redactEntries } from '../../../rekor/redact-entries.ts';
-import { openService, type RunningService } from '../../../service/open-service.ts';
 import { encodeSct, encodeSctList } from '../../../ct-log/format/sct.ts';
 import { octetString } from '../../../core/der-writer.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
@@ -29,10 +28,9 @@ import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
 import { failureAs, failureOf } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
 import { post } from '../../support/test-service.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
-
-const LOCAL = { host: '127.0.0.1', port: 0 };
 
 /** An entry as the index of a service has it. */
 type IndexEntry = Readonly<Record<string, unknown>>;
@@ -48,29 +46,9 @@ describe('mayfly log watch', function () {
   let data: string;
   let trust: string;
   let issuer: TestIssuer;
-  let service: RunningService;
-  let lines: Record<string, unknown>[];
-  let texts: string[];
+  let service: QuietService;
   let states = 0;
-  const speak: Speaker = {
-    ...listener(),
-    record: (facts, text) => {
-      lines.push({ ...facts });
-      texts.push(text);
-      return Promise.resolve(true);
-    },
-  };
-
-  const openAgain = (directory = data): Promise<RunningService> => {
-    return openService({
-      data: directory,
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput: { write: () => Promise.resolve(), writeNow: () => undefined },
-    });
-  };
+  let speak = listener();
 
   before(async () => {
     root = await mkdtemp(join(tmpdir(), 'mayfly-log-watch-'));
@@ -80,12 +58,11 @@ describe('mayfly log watch', function () {
     await makeDataDirectory(data, { config: emailConfig(issuer.url, settings) });
     const made = { host: '127.0.0.1', passphrase: undefined, clock: Date.now };
     for (const api of [1, 2] as const) await createDirectoryLog(dataPaths(data), { api, ...made });
-    service = await openAgain();
+    service = await openQuietly(data);
     await exportFiles({ data, out: trust }, listener());
   });
   beforeEach(() => {
-    lines = [];
-    texts = [];
+    speak = listener();
   });
   after(async () => {
     await service.close();
@@ -107,10 +84,9 @@ describe('mayfly log watch', function () {
     }
   };
   const run = async (options: WatchOptions): Promise<string[]> => {
-    lines = [];
-    texts = [];
+    speak = listener();
     expect(await watch({ once: true, ...options }, speak)).to.equal(undefined);
-    return lines.map(({ event, log, index }) => `${String(event)} ${String(log)} ${String(index)}`);
+    return speak.records.map(({ event, log, index }) => `${String(event)} ${String(log)} ${String(index)}`);
   };
 
   /** In a directory the newest head is read from a file, which is up to a second old: asks until so many events came. */
@@ -142,7 +118,7 @@ describe('mayfly log watch', function () {
     for (const place of places) {
       const found = await runFor(3, { ...place, identity: 'Alice@example.com' });
       expect(found).to.have.members(['entry v1 2', 'entry v2 2', 'entry certificates 1']);
-      expect(texts.at(-1)).to.contain('alice@example.com');
+      expect(speak.texts.at(-1)).to.contain('alice@example.com');
       expect(await run({ ...place, identity: 'alice@example.com' })).to.deep.equal([]);
     }
   });
@@ -150,14 +126,14 @@ describe('mayfly log watch', function () {
   it('begins at the start where that is asked for, and looks for all that an entry says', async () => {
     await settled();
     const everything = await run({ url: service.url, trust, state: state(), fromStart: true });
-    expect(lines[1]?.['digests']).to.have.length(1);
-    expect(lines[1]?.['id']).to.match(/^entry 127\.0\.0\.1 - \d+ [0-9a-f]{64} 1$/);
+    expect(speak.records[1]?.['digests']).to.have.length(1);
+    expect(speak.records[1]?.['id']).to.match(/^entry 127\.0\.0\.1 - \d+ [0-9a-f]{64} 1$/);
     expect(await run({ data, state: state(), fromStart: true })).to.deep.equal(everything);
     expect(everything).to.include.members(['entry certificates 0', 'entry v1 0', 'entry v2 0', 'entry v2 3']);
     const one = { url: service.url, trust, fromStart: true } as const;
     const bob = await run({ ...one, state: state(), identityPrefix: 'bob@', in: ['artifacts'] });
     expect(bob).to.deep.equal(['entry v2 3']);
-    const [{ digests = [] } = {}] = lines as { digests?: string[] }[];
+    const [{ digests = [] } = {}] = speak.records as { digests?: string[] }[];
     expect(await run({ ...one, state: state(), digest: digests[0] ?? '' })).to.deep.equal(['entry v2 3']);
     const options = { ...one, issuer: issuer.url, in: ['certificates'] };
     expect(await run({ ...options, state: state() })).to.have.length(3);
@@ -176,8 +152,8 @@ describe('mayfly log watch', function () {
     const logged = await post(`${service.url}/api/v1/log/entries`, entry);
     expect(logged.status, await logged.text()).to.equal(201);
     expect(await run(place)).to.deep.equal(['unlogged v1 4']);
-    expect(lines[0]?.['problem']).to.equal('the certificate carries no SCT');
-    expect(texts[0]).to.contain('mallory@example.com');
+    expect(speak.records[0]?.['problem']).to.equal('the certificate carries no SCT');
+    expect(speak.texts[0]).to.contain('mallory@example.com');
   });
 
   describe('with a webhook', () => {
@@ -250,11 +226,11 @@ describe('mayfly log watch', function () {
     await writeFile(place.state, JSON.stringify({ version: 2, logs: { [id]: other } }));
     const kept = await readFile(place.state, 'utf8');
     for (let i = 0; i < 2; i++) {
-      lines = [];
+      speak = listener();
       expect(await watch({ once: true, ...place }, speak)).to.equal(false);
-      expect(lines).to.have.length(1);
-      expect(lines[0]).to.include({ event: 'contradiction' });
-      expect(lines[0]?.['problem']).to.match(/does not continue/);
+      expect(speak.records).to.have.length(1);
+      expect(speak.records[0]).to.include({ event: 'contradiction' });
+      expect(speak.records[0]?.['problem']).to.match(/does not continue/);
       expect(await readFile(place.state, 'utf8')).to.equal(kept);
     }
     await writeFile(place.state, '{"version":2,"logs":{}');
@@ -264,10 +240,9 @@ describe('mayfly log watch', function () {
 
   describe('mayfly log search over all logs', () => {
     const find = async (options: LogSearchOptions): Promise<string[]> => {
-      lines = [];
-      texts = [];
+      speak = listener();
       await searchLogs(options, speak);
-      return lines.map(({ log, index }) => `${String(log)} ${String(index)}`);
+      return speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`);
     };
     const places = (): readonly LogSearchOptions[] => [
       { data },
@@ -285,16 +260,16 @@ describe('mayfly log watch', function () {
         });
         const expected = ['certificates 0', 'certificates 1', 'v1 1', 'v1 2', 'v2 1', 'v2 2'];
         expect(alice).to.have.members(expected);
-        if (place.byIndex) for (const line of lines) expect(line['verified']).to.equal(true);
-        expect(texts.join()).to.contain('alice@example.com');
+        if (place.byIndex) for (const line of speak.records) expect(line['verified']).to.equal(true);
+        expect(speak.texts.join()).to.contain('alice@example.com');
         const digest = hash('sha256', 'after', 'hex');
         expect(await find({ ...place, digest })).to.have.members(['v1 2', 'v2 2']);
         expect(await find({ ...place, digest, in: ['v2'], join: true })).to.deep.equal(['v2 2']);
-        expect(lines[0]?.['certificates']).to.deep.include.members([
+        expect(speak.records[0]?.['certificates']).to.deep.include.members([
           {
             log: 'certificates',
             index: 1,
-            serial: (lines[0]?.['signers'] as { serial: string }[])[0]?.serial,
+            serial: (speak.records[0]?.['signers'] as { serial: string }[])[0]?.serial,
           },
         ]);
         expect(await find({ ...place, digest, until: '1h' })).to.deep.equal([]);
@@ -395,7 +370,7 @@ describe('mayfly log watch', function () {
         expect(await find({ ...place, unused: true })).to.deep.equal([]);
         const used = await find({ ...place, usedMoreThan: '0' });
         expect(used).to.include.members(['certificates 0', 'certificates 1', 'certificates 2']);
-        for (const { uses } of lines) expect(uses).to.equal(1);
+        for (const { uses } of speak.records) expect(uses).to.equal(1);
         expect(await find({ ...place, usedMoreThan: '1' })).to.deep.equal([]);
       }
     });
@@ -534,26 +509,26 @@ describe('mayfly log watch', function () {
     await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
-      lines = [];
+      speak = listener();
       const error = await failureAs(
         LogError,
         watch({ url, trust, once: true, state: state(), fromStart: true }, speak),
       );
       expect(error.code).to.equal('LOG_STORAGE');
-      expect(new Set(lines.map(({ log }) => log))).to.deep.equal(new Set(['v2', 'certificates']));
+      expect(new Set(speak.records.map(({ log }) => log))).to.deep.equal(new Set(['v2', 'certificates']));
     } finally {
       broken.close();
     }
   });
 
   describe('of a service without logs of artifacts', () => {
-    let bare: RunningService;
+    let bare: QuietService;
     let bareData: string;
     let bareTrust: string;
     before(async () => {
       [bareData, bareTrust] = [join(root, 'bare'), join(root, 'bare-trust')];
       await makeDataDirectory(bareData, { config: emailConfig(issuer.url, '{}') });
-      bare = await openAgain(bareData);
+      bare = await openQuietly(bareData);
       await exportFiles({ data: bareData, out: bareTrust }, listener());
     });
     after(() => bare.close());
@@ -625,7 +600,7 @@ describe('mayfly log watch', function () {
         const problems: unknown[] = [];
         for (const end = Date.now() + 20_000; problems.length < cases.length && Date.now() < end;) {
           await run(place);
-          problems.push(...lines.map(({ problem }) => problem));
+          problems.push(...speak.records.map(({ problem }) => problem));
           await delay(20);
         }
         expect(problems).to.have.length(cases.length);
@@ -655,7 +630,7 @@ describe('mayfly log watch', function () {
     it('reports entries whose bodies are withheld, and proves all others', async () => {
       await service.close();
       for (const name of ['v1', 'v2']) await redactIn(name, [1]);
-      service = await openAgain();
+      service = await openQuietly(data);
       for (const place of [{ data }, { url: service.url, trust }]) {
         const found = await run({ ...place, state: state(), fromStart: true });
         expect(found).to.include.members([
@@ -665,7 +640,9 @@ describe('mayfly log watch', function () {
           'entry v1 2',
           'entry v2 2',
         ]);
-        expect(JSON.stringify(lines.filter(({ event }) => event === 'redacted'))).to.not.contain('alice');
+        expect(JSON.stringify(speak.records.filter(({ event }) => event === 'redacted'))).to.not.contain(
+          'alice',
+        );
       }
     });
 
@@ -691,13 +668,13 @@ describe('mayfly log watch', function () {
     it('reads a log for Rekor v1 at its URL where neighbours are redacted, and its last entry', async () => {
       await service.close();
       const redacted = await redactIn('v1', [2, 3, -1]);
-      service = await openAgain();
+      service = await openQuietly(data);
       const url = { url: service.url, trust, in: ['v1'] } as const;
       const found = await run({ ...url, state: state(), fromStart: true });
       const ofDirectory = await run({ data, in: ['v1'], state: state(), fromStart: true });
       expect(found).to.deep.equal(ofDirectory);
       expect(found).to.include.members(['entry v1 0', ...redacted.map((index) => `redacted v1 ${index}`)]);
-      for (const { event, time } of lines) if (event === 'redacted') expect(time).to.match(/^20/);
+      for (const { event, time } of speak.records) if (event === 'redacted') expect(time).to.match(/^20/);
       // From the end on, too: the tree there is that of an entry which is withheld.
       const from = { ...url, state: state() };
       expect(await run(from)).to.deep.equal([]);
@@ -730,7 +707,7 @@ describe('mayfly log watch', function () {
         const options = { url, trust, in: ['v1'], once: true, state: state(), fromStart: true } as const;
         expect(await watch(options, speak)).to.equal(false);
         expect(lies).to.be.above(0);
-        expect(lines.map(({ event }) => event)).to.deep.equal(['contradiction']);
+        expect(speak.records.map(({ event }) => event)).to.deep.equal(['contradiction']);
       } finally {
         lying.close();
       }

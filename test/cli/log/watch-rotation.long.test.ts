@@ -5,21 +5,20 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { searchLogs } from '../../../cli/log/log-search.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
-import { CommandError, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { stageArtifactLog } from '../../../instance/stage-artifact-log.ts';
 import { switchArtifactLog } from '../../../instance/switch-artifact-log.ts';
-import { openService, type RunningService } from '../../../service/open-service.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
+import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
 import { post } from '../../support/test-service.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
 
-const LOCAL = { host: '127.0.0.1', port: 0 };
 const PATHS = ['/api/v1/log/entries', '/api/v2/log/entries'] as const;
 
 describe('mayfly log watch and search, logs of artifacts that follow each other', function () {
@@ -28,25 +27,10 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
   let data: string;
   let trust: string;
   let issuer: TestIssuer;
-  let service: RunningService;
-  let lines: Record<string, unknown>[] = [];
-  const speak: Speaker = {
-    ...listener(),
-    record: (facts) => {
-      lines.push({ ...facts });
-      return Promise.resolve(true);
-    },
-  };
+  let service: QuietService;
+  let speak = listener();
   const open = async (): Promise<void> => {
-    const logOutput = { write: () => Promise.resolve(), writeNow: () => undefined };
-    service = await openService({
-      data,
-      listen: LOCAL,
-      metricsListen: LOCAL,
-      clock: Date.now,
-      program: 'mayfly',
-      logOutput,
-    });
+    service = await openQuietly(data);
   };
   const sign = async (text: string, address: string): Promise<void> => {
     const { first, second } = await signatureOf({ url: service.url, issuer }, text, address);
@@ -59,14 +43,16 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     }
   };
   const run = async (options: WatchOptions): Promise<string[]> => {
-    lines = [];
-    expect(await watch({ once: true, ...options }, speak), JSON.stringify(lines)).to.equal(undefined);
-    return lines.map(({ log, index }) => `${String(log)} ${String(index)}`);
+    speak = listener();
+    expect(await watch({ once: true, ...options }, speak), JSON.stringify(speak.records)).to.equal(undefined);
+    return speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`);
   };
   const contradictions = async (options: WatchOptions): Promise<string[]> => {
-    lines = [];
+    speak = listener();
     expect(await watch({ once: true, ...options }, speak)).to.equal(false);
-    return lines.filter(({ event }) => event === 'contradiction').map(({ problem }) => String(problem));
+    return speak.records
+      .filter(({ event }) => event === 'contradiction')
+      .map(({ problem }) => String(problem));
   };
   const state = (name: string): string => join(root, `${name}.json`);
 
@@ -104,15 +90,15 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
   it('reads the new ones from their first entry on, of a service and in a directory', async () => {
     const found = await run({ url: service.url, trust, state: state('url') });
     expect(found).to.deep.equal(['v1 0', 'v1 1', 'v2 0', 'v2 1', 'certificates 3']);
-    const ids = new Set(lines.map(({ id }) => id));
+    const ids = new Set(speak.records.map(({ id }) => id));
     await service.close();
     const there = await run({ data, state: state('data') });
     expect(there).to.deep.equal(['v1-2 0', 'v1-2 1', 'v2-2 0', 'v2-2 1', 'certificates 3']);
     // The same event, wherever it was read.
-    expect(new Set(lines.map(({ id }) => id))).to.deep.equal(ids);
+    expect(new Set(speak.records.map(({ id }) => id))).to.deep.equal(ids);
     const all = await run({ data, state: state('new'), fromStart: true });
     expect(all).to.have.length(4 + 2 + 4 + 2 + 4);
-    expect(new Set(lines.map(({ id }) => id)).size).to.equal(all.length);
+    expect(new Set(speak.records.map(({ id }) => id)).size).to.equal(all.length);
     expect(await run({ data, state: state('new') })).to.deep.equal([]);
     await open();
   });
@@ -124,9 +110,9 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
   });
 
   it('finds entries of all of them by the index, and proves those of the logs in use', async () => {
-    lines = [];
+    speak = listener();
     await searchLogs({ url: service.url, trust, byIndex: true, in: ['artifacts'] }, speak);
-    const found = lines.map(
+    const found = speak.records.map(
       ({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`,
     );
     expect(found).to.include.members([
@@ -138,11 +124,13 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     ]);
     expect(found).to.have.length(12);
     for (const api of ['v1', 'v2']) {
-      lines = [];
+      speak = listener();
       await searchLogs({ url: service.url, trust, byIndex: true, in: [api] }, speak);
       const ofIt = found.filter((line) => line.startsWith(api));
       expect(
-        lines.map(({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`),
+        speak.records.map(
+          ({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`,
+        ),
       ).to.have.members(ofIt);
       expect(ofIt.some((line) => line.startsWith(`${api}-2`))).to.equal(true);
     }
@@ -209,6 +197,6 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     await writeFile(place.state, JSON.stringify({ version: 2, logs: { ...logs, [id]: foreign } }));
     const found = await contradictions({ ...place, identity: 'carol@example.com', fromStart: true });
     expect(found).to.have.length(1);
-    expect(lines.map(({ log }) => log)).to.deep.equal(['v2', 'certificates', undefined]);
+    expect(speak.records.map(({ log }) => log)).to.deep.equal(['v2', 'certificates', undefined]);
   });
 });

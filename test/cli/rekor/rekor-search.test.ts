@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CommandError, exitCodeOf, type Speaker } from '../../../cli/program/command.ts';
+import { CommandError, exitCodeOf } from '../../../cli/program/command.ts';
 import { search } from '../../../cli/rekor/rekor-search.ts';
 import { toBase64, toHex } from '../../../core/bytes.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
@@ -47,16 +47,7 @@ describe('mayfly rekor search', function () {
   let data: string;
   let artifacts: TestArtifactLogs;
   let service: TestService;
-  let lines: Record<string, unknown>[];
-  let texts: string[];
-  const speak: Speaker = {
-    ...listener(),
-    record: (facts, text) => {
-      lines.push({ ...facts });
-      texts.push(text);
-      return Promise.resolve(true);
-    },
-  };
+  let speak = listener();
   const ada = namedCertificate([email('ada@example.org')]);
   const job = namedCertificate([uri('https://git.example.org/acme/app/ci.yml@refs/heads/main')]);
 
@@ -96,8 +87,7 @@ describe('mayfly rekor search', function () {
     await writeFile(join(root, 'token'), 'secret\n', { mode: 0o600 });
   });
   beforeEach(() => {
-    lines = [];
-    texts = [];
+    speak = listener();
   });
   after(async () => {
     await service.close();
@@ -105,7 +95,8 @@ describe('mayfly rekor search', function () {
     await rm(root, { recursive: true });
   });
 
-  const found = (): string[] => lines.map(({ api, logIndex }) => `${String(api)} ${String(logIndex)}`);
+  const found = (): string[] =>
+    speak.records.map(({ api, logIndex }) => `${String(api)} ${String(logIndex)}`);
   /** The same of the directory and of the service. */
   const places = (): readonly {
     readonly data?: string;
@@ -115,14 +106,18 @@ describe('mayfly rekor search', function () {
 
   it('says who signed, where and what, the newest first, in a directory and of a service', async () => {
     for (const place of places()) {
-      lines = [];
+      speak = listener();
       await search({ ...place, v1: true, identityPrefix: 'https://git.example.org/ACME/' }, speak);
       expect(found()).to.deep.equal(['v1 4', 'v1 3', 'v1 2']);
-      expect(lines[0]).to.deep.include({ kind: 'dsse 0.0.1' });
-      const [signer] = lines[0]?.['signers'] as { identities: string[]; issuer: string; serial: string }[];
+      expect(speak.records[0]).to.deep.include({ kind: 'dsse 0.0.1' });
+      const [signer] = speak.records[0]?.['signers'] as {
+        identities: string[];
+        issuer: string;
+        serial: string;
+      }[];
       expect(signer).to.deep.include({ issuer: 'https://issuer.example', serial: '0abc01' });
-      expect(texts[0]).to.contain('https://git.example.org/acme/app/ci.yml@refs/heads/main');
-      expect(lines[0]?.['time']).to.match(/^\d{4}-/);
+      expect(speak.texts[0]).to.contain('https://git.example.org/acme/app/ci.yml@refs/heads/main');
+      expect(speak.records[0]?.['time']).to.match(/^\d{4}-/);
     }
   });
 
@@ -138,7 +133,7 @@ describe('mayfly rekor search', function () {
     ];
     for (const place of places())
       for (const [options, expected] of cases) {
-        lines = [];
+        speak = listener();
         await search({ ...place, v1: true, ...options }, speak);
         expect(found(), JSON.stringify(options)).to.deep.equal(expected);
       }
@@ -295,7 +290,7 @@ describe('mayfly rekor search', function () {
   it('searches both logs of a directory, of which that for Rekor v2 keeps no subjects', async () => {
     await search({ data, identity: 'ada@example.org' }, speak);
     expect(found()).to.deep.equal(['v1 1', 'v2 1']);
-    lines = [];
+    speak = listener();
     await search({ data, digest: SUBJECT }, speak);
     expect(found()).to.deep.equal(['v1 4']);
   });

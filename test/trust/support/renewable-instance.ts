@@ -241,15 +241,30 @@ export async function expectAccepted(
   }
 }
 
+/** What a command said. */
+export interface Listener extends Speaker {
+  /** All of it, as a person sees it. */
+  readonly heard: string[];
+  /** The lines of an answer that is a sequence: what they say, and how. */
+  readonly records: Record<string, unknown>[];
+  readonly texts: string[];
+}
+
 /** A speaker that keeps what it is given. */
-export function listener(): Speaker & { readonly heard: string[] } {
+export function listener(): Listener {
   const heard: string[] = [];
+  const records: Record<string, unknown>[] = [];
+  const texts: string[] = [];
   return {
     json: false,
     heard,
+    records,
+    texts,
     answer: (_, text) => void heard.push(text),
-    record: (_, text) => {
+    record: (facts, text) => {
       heard.push(text);
+      records.push({ ...facts });
+      texts.push(text);
       return Promise.resolve(true);
     },
     note: (text) => void heard.push(text),
