@@ -108,6 +108,7 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
       'all',
     ),
   )
+    .option('--identity-regexp <expression>', 'an expression (RE2) that covers the whole name')
     .option(
       '--join',
       'say of each certificate what was signed with its key, and of each signature where its certificate is',
@@ -145,21 +146,14 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
 
 function registerWatch(log: CommandUnknownOpts): void {
   artifactFilters(
-    target(
-      log.command('watch'),
-      'follow the logs of certificates and artifacts, and report what is looked for',
-      'a line {"event":"entry",…}, {"event":"unlogged",…}, {"event":"redacted",…} or {"event":"contradiction",…} for each event',
+    filters(
+      target(
+        log.command('watch'),
+        'follow the logs of certificates and artifacts, and report what is looked for',
+        'a line {"event":"entry",…}, {"event":"unlogged",…}, {"event":"redacted",…} or {"event":"contradiction",…} for each event',
+      ),
     ),
   )
-    .option('--identity <text>', 'a name in the certificate; case does not count')
-    .option('--identity-prefix <text>', 'what a name begins with; case does not count')
-    .option('--issuer <url>', 'the OpenID issuer; case does not count')
-    .option('--serial <hex>', 'the serial number, with colons or without')
-    .option(
-      '--extension <name=value>',
-      "value of one of Fulcio's extensions, by name or number (1.21=URL); may be given several times",
-      collect,
-    )
     .option('--unlogged', 'report signatures by certificates that the certificate log does not have')
     .option('--state <file>', 'how far each log was read: there the next run goes on')
     .option('--heads <dir>', 'with --url: keep every signed head there, a file each; never replaced')
@@ -199,12 +193,11 @@ const range = <Options extends OptionValues>(command: LogCommand<Options>, all: 
     .option('--limit <number>', `most entries; default is ${all}`)
     .option('--timeout <seconds>', 'most time for the whole command; default is any, while tiles come');
 
-/** Options of {@link FilterOptions}: all that are given must hold. */
+/** What is asked of an entry of any log: options of {@link FilterOptions}. */
 const filters = <Options extends OptionValues>(command: LogCommand<Options>) =>
   command
-    .option('--identity <text>', 'the name in the certificate; case does not count')
-    .option('--identity-prefix <text>', 'what the name begins with; case does not count')
-    .option('--identity-regexp <expression>', 'an expression (RE2) that covers the whole name')
+    .option('--identity <text>', 'a name in the certificate; case does not count')
+    .option('--identity-prefix <text>', 'what a name begins with; case does not count')
     .option('--issuer <url>', 'the OpenID issuer; case does not count')
     .option('--serial <hex>', 'the serial number, with colons or without')
     .option(
