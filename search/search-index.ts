@@ -4,7 +4,6 @@
  * made anew where it is missing, damaged, or of another log. Nothing trusts it: each hit is read from the log and compared.
  */
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import { equalBytes } from '../core/bytes.ts';
 import { messageOf } from '../core/errors.ts';
 import { DerivedFile } from '../tlog/core/derived-file.ts';
@@ -23,10 +22,6 @@ const REST = 5;
  * take a core from issuing. What is left for later is made up for when there is less to do, or when a search waits. */
 const BUSY = 0.5;
 const BUSY_RESTS = 60;
-
-/** Milliseconds until a failed step is tried again, the first and the longest. */
-const FIRST_RETRY = 500;
-const LONGEST_RETRY = 60_000;
 
 /** Searches that may wait for the index. */
 export const MAX_WAITERS = 64;
@@ -235,22 +230,17 @@ export class SearchIndex<Entry extends SearchedEntry> {
     });
   }
 
-  /** Until everything is indexed. */
-  async #run(): Promise<void> {
-    const { signal } = this.#abort;
-    for (let wait = FIRST_RETRY; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY)) {
-      try {
-        if (this.#covered === undefined) await this.#open();
-        await this.#fill();
-        this.#failure = undefined;
-        return;
-      } catch (error) {
-        // A damaged file is made anew at once: what waits for it need not know.
-        const isPassing = this.#file.isDamaged && wait === FIRST_RETRY;
-        this.#fail(error, isPassing);
-        if (!isPassing) await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
-      }
-    }
+  /** Until everything is indexed. What waits for a damaged file that is made anew at once need not know. */
+  #run(): Promise<void> {
+    const fill = async (): Promise<void> => {
+      if (this.#covered === undefined) await this.#open();
+      await this.#fill();
+      this.#failure = undefined;
+    };
+    const failed = (error: unknown, isPassing: boolean): void => {
+      this.#fail(error, isPassing);
+    };
+    return this.#file.fillBy(fill, failed, this.#abort.signal);
   }
 
   #fail(error: unknown, isPassing: boolean): void {

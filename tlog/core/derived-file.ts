@@ -1,5 +1,6 @@
 /** A database beside a log that holds nothing that the log does not, and the thread that owns it. */
 import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { LogError } from './log-error.ts';
 
@@ -12,6 +13,10 @@ interface DerivedFileStart {
   readonly name: string;
   readonly workerData: unknown;
 }
+
+/** Milliseconds until a failed step is tried again, the first and the longest. */
+const FIRST_RETRY = 500;
+const LONGEST_RETRY = 60_000;
 
 /** The file. Its thread is started by the first question. It reports a damaged file as LogError `LOG_CORRUPT`; {@link renew} removes that then. */
 export class DerivedFile<Request, Reply> {
@@ -53,6 +58,25 @@ export class DerivedFile<Request, Reply> {
     this.#channel = undefined;
     if (this.#isDamaged) removeDatabase(this.#start.path);
     this.#isDamaged = false;
+  }
+
+  /** Calls `fill` until it has done its work or `signal` aborts: after a failure again, at longer and longer intervals. `failed` is called with each failure, and with whether it passes: a damaged file is
+   * made anew at once, and only one that is damaged again has to wait. Never rejects. */
+  async fillBy(
+    fill: () => Promise<void>,
+    failed: (error: unknown, isPassing: boolean) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let wait = FIRST_RETRY; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY)) {
+      try {
+        await fill();
+        return;
+      } catch (error) {
+        const isPassing = this.#isDamaged && wait === FIRST_RETRY;
+        failed(error, isPassing);
+        if (!isPassing) await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
+      }
+    }
   }
 
   /** Ends the thread for good. Idempotent. */

@@ -26,10 +26,6 @@ import { LogError } from '../core/log-error.ts';
 /** Complete groups that wait in memory, 512 KB each. */
 const HELD = 2;
 
-/** Milliseconds until a failed step is tried again, the first and the longest. */
-const FIRST_RETRY = 500;
-const LONGEST_RETRY = 60_000;
-
 /** Where an entry may be. */
 export interface Candidates {
   /** Lowest first. */
@@ -149,22 +145,19 @@ export class HashIndex {
   }
 
   /** Until everything is indexed. */
-  async #run(): Promise<void> {
-    const { signal } = this.#abort;
-    for (let wait = FIRST_RETRY; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY)) {
-      try {
-        if (this.#isFailing) {
-          await this.#file.renew();
-          this.#isFailing = false;
-        }
-        await this.#fill();
-        this.#failure = undefined;
-        return;
-      } catch (error) {
-        this.#fail(error);
-        await delay(wait, undefined, { ref: false, signal }).catch(() => undefined);
+  #run(): Promise<void> {
+    const fill = async (): Promise<void> => {
+      if (this.#isFailing) {
+        await this.#file.renew();
+        this.#isFailing = false;
       }
-    }
+      await this.#fill();
+      this.#failure = undefined;
+    };
+    const failed = (error: unknown): void => {
+      this.#fail(error);
+    };
+    return this.#file.fillBy(fill, failed, this.#abort.signal);
   }
 
   #fail(error: unknown): void {
