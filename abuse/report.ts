@@ -2,6 +2,31 @@
 import type { ServedClients, Phase } from './honest-clients.ts';
 import { isTooBusy, megabytes, type AttackMeasurement } from './verdict.ts';
 
+/** One attack, once. */
+export interface Attempt {
+  /** 1 or 2. */
+  readonly attempt: number;
+  readonly measured: AttackMeasurement;
+  readonly faults: readonly string[];
+}
+
+/** A line for each fault, those of attacks that failed twice last. */
+export function faultLines(attempts: readonly Attempt[]): string[] {
+  const lost = new Set(
+    attempts.flatMap(({ attempt, measured, faults }) =>
+      attempt > 1 && faults.length > 0 ? [measured.attack] : [],
+    ),
+  );
+  const failed = attempts.filter(({ faults }) => faults.length > 0);
+  const isLost = ({ measured }: Attempt): boolean => lost.has(measured.attack);
+  return [...failed.filter((one) => !isLost(one)), ...failed.filter(isLost)].flatMap((one) => {
+    const outcome = isLost(one) ? 'FAILED' : 'WARNING: held at the second attempt';
+    return one.faults.map(
+      (fault) => `${outcome}: ${one.measured.attack}, attempt ${one.attempt}: ${fault.trimEnd()}`,
+    );
+  });
+}
+
 /** Prints what was measured, and what is wrong with it. */
 export function printMeasured(measured: AttackMeasurement, faults: readonly string[]): void {
   const { attack, before, during, after, memory, logBytesPerSecond, processorShare } = measured;

@@ -14,7 +14,7 @@ import { ATTACKS, type Attack } from './attacks.ts';
 import { HonestClients, type Phase } from './honest-clients.ts';
 import { readOptions } from './options.ts';
 import { ProxiedSigners } from './proxied-signers.ts';
-import { printMeasured } from './report.ts';
+import { faultLines, printMeasured, type Attempt } from './report.ts';
 import type { ProxyOrder, ProxyReady } from './shared-proxy.ts';
 import { Environment, Target } from './target.ts';
 import { faultsOf, type AttackMeasurement } from './verdict.ts';
@@ -38,11 +38,7 @@ process.once('exit', () => {
 let target = await Target.start(environment);
 const honest = new HonestClients(environment.issuer, environment.entryKey);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
-const seen: {
-  readonly attempt: number;
-  readonly measured: AttackMeasurement;
-  readonly faults: readonly string[];
-}[] = [];
+const seen: Attempt[] = [];
 let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
@@ -171,6 +167,8 @@ console.log(
   `${honest.acknowledged.size} certificates were acknowledged, ${lost.length} of them are not in the log`,
 );
 const again = seen.filter(({ attempt }) => attempt > 1).length;
+// Once more by name: a log of this length is read from its end.
+for (const line of faultLines(seen)) console.log(line);
 console.log(
   `${chosen.length - failed} attacks passed (${again - failed} at the second attempt), ${failed} failed`,
 );

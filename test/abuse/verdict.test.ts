@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { ServedClients, Phase } from '../../abuse/honest-clients.ts';
+import { faultLines } from '../../abuse/report.ts';
 import { faultsOf, isTooBusy, type AttackMeasurement } from '../../abuse/verdict.ts';
 
 const served = (over: Partial<ServedClients> = {}): ServedClients => ({
@@ -74,5 +75,21 @@ describe('abuse/verdict', () => {
     expect(faultsOf(slower)).to.deep.equal([]);
     const refusing = stretch({ served: 0, refused: 100, firstRefusal: 'no' });
     expect(faultsOf(measured({ during: refusing, processorShare: 0.4 }))).to.have.length(1);
+  });
+
+  it('names its faults again at the end, those that came twice last', () => {
+    const lines = faultLines([
+      { attempt: 1, measured: measured({ attack: 'lost' }), faults: ['one', 'two\n'] },
+      { attempt: 2, measured: measured({ attack: 'lost' }), faults: ['three'] },
+      { attempt: 1, measured: measured({ attack: 'held' }), faults: ['four'] },
+      { attempt: 2, measured: measured({ attack: 'held' }), faults: [] },
+      { attempt: 1, measured: measured({ attack: 'good' }), faults: [] },
+    ]);
+    expect(lines).to.deep.equal([
+      'WARNING: held at the second attempt: held, attempt 1: four',
+      'FAILED: lost, attempt 1: one',
+      'FAILED: lost, attempt 1: two',
+      'FAILED: lost, attempt 2: three',
+    ]);
   });
 });
