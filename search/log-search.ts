@@ -44,6 +44,8 @@ export interface LogPage {
     readonly origin: string;
     readonly logId: string;
     readonly size: number;
+    /** Entries of it whose bodies are withheld: nothing finds them. */
+    readonly redacted: number;
   }[];
   /** Names of logs that the query is about as well, and that no index has: what is in them is neither found nor joined. */
   readonly unsearched: readonly string[];
@@ -87,11 +89,12 @@ export class LogSearch {
   /** One page. Rejects with {@link SearchError} for a log that there is not, and as the index and the log do. */
   async page(query: LogQuery): Promise<LogPage> {
     const asked = this.#asked(query.logs);
-    const searched = asked.map(({ name, origin, logId, size }) => ({
+    const searched = asked.map(({ name, origin, logId, size, redacted }) => ({
       log: name,
       origin,
       logId: toHex(logId),
       size: size(),
+      redacted,
     }));
     const isOfCertificates = query.join || asked.some(({ kind }) => kind === 'certificates');
     const unsearched = isOfCertificates ? await this.#unsearched() : [];
@@ -162,11 +165,11 @@ export class LogSearch {
     const digests = new Set<string>();
     const signed: UseOfKey[] = [];
     let usesAreAll = true;
-    for (const { key } of certificate.owners())
+    for (const owner of certificate.owners())
       for (const one of this.#of('artifacts')) {
-        const conditions = [{ by: 'key', value: key }] as const;
+        const conditions = [{ by: 'key', value: owner.key }] as const;
         const { entries, before } = await onceFor(found, one, conditions);
-        usesAreAll &&= before === undefined;
+        usesAreAll &&= before === undefined && !(await one.withheld()).mayBeOf(owner);
         for (const use of entries) {
           const digest = use.digest() ?? `${one.name} ${use.entry.index}`;
           digests.add(digest);
@@ -200,7 +203,7 @@ export class LogSearch {
 export interface Uses {
   /** Digests of artifacts and payloads. */
   readonly uses: number;
-  /** Whether these are all, and not only the newest. */
+  /** Whether these are all: not only the newest, and no redacted entry may be one. */
   readonly usesAreAll: boolean;
   readonly signed: readonly UseOfKey[];
 }

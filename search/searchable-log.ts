@@ -7,12 +7,15 @@ import type { CertificateEntry } from './certificate-entries.ts';
 import { certificateFacts, certificateOf, contentOf, signatureFacts, type Facts } from './entry-facts.ts';
 import type { SearchedLog, SearchIndex, SearchQuery } from './search-index.ts';
 import type { SearchedEntry, SearchedKind } from './search-keys.ts';
+import { WithheldSignatures } from './withheld-signatures.ts';
 
 /** What a search does with an entry. */
 export interface SearchableEntry {
   readonly entry: SearchedEntry;
   /** Milliseconds since the epoch: when it was logged. Undefined in a log whose entries have no time. Never falls within a log. */
   readonly time: number | undefined;
+  /** Milliseconds since the epoch: when the body was withheld. Undefined where it is not, and where nothing says when. */
+  readonly redactedAt?: number | undefined;
   readonly facts: () => Facts;
   /** The key and the number of each certificate that it is about, and each key that it is about without one. */
   readonly owners: () => readonly EntryOwner[];
@@ -45,6 +48,10 @@ export interface SearchableName {
 export interface SearchableLog extends SearchableName {
   /** Entries under the newest signed head. */
   readonly size: () => number;
+  /** Redacted entries, which nothing finds. */
+  readonly redacted: number;
+  /** Which certificates they may be of. Rejects as reading the log does. */
+  readonly withheld: () => Promise<WithheldSignatures>;
   /** As of {@link SearchedLog}. */
   readonly entriesFrom: (first: number) => Promise<readonly SearchableEntry[]>;
   readonly entryAt: (index: number) => Promise<SearchableEntry | undefined>;
@@ -59,15 +66,25 @@ export interface SearchablePage {
   readonly before: number | undefined;
 }
 
+/** Redacted entries of a log, which stay the same while a service has it. */
+export interface RedactedEntries<Entry> {
+  readonly count: number;
+  /** Reads them all. */
+  readonly read: () => Promise<readonly Entry[]>;
+}
+
 /** A log with its index, whose entries are seen by `view`. */
 export const searchableLog = <Entry extends SearchedEntry>(
   name: SearchableName,
   log: SearchedLog<Entry>,
   index: Pick<SearchIndex<Entry>, 'ready' | 'search'>,
   view: (entry: Entry) => SearchableEntry,
+  redacted: RedactedEntries<Entry> = { count: 0, read: () => Promise.resolve([]) },
 ): SearchableLog => ({
   ...name,
   size: () => log.size(),
+  redacted: redacted.count,
+  withheld: rememberedOnce(async () => new WithheldSignatures((await redacted.read()).map(view))),
   entriesFrom: async (first) => (await log.entriesFrom(first)).map(view),
   entryAt: async (at) => {
     const entry = await log.entryAt(at);
@@ -79,6 +96,16 @@ export const searchableLog = <Entry extends SearchedEntry>(
     return { entries: entries.map(view), before };
   },
 });
+
+/** What `make` made the first time; what failed is made again. */
+function rememberedOnce<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () =>
+    (made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    }));
+}
 
 /** An entry about a certificate. */
 export function certificateView(entry: CertificateEntry): SearchableEntry {
@@ -106,15 +133,17 @@ export function certificateView(entry: CertificateEntry): SearchableEntry {
 export interface SearchedSignature extends SearchedEntry {
   readonly logIndex: number;
   readonly integratedTime: number | undefined;
-  readonly redaction?: object | undefined;
+  /** That the body is withheld, and since when, in milliseconds since the epoch. */
+  readonly redaction?: { readonly redactedAt?: number } | undefined;
 }
 
 /** An entry about signatures. */
 export function signatureView(entry: SearchedSignature): SearchableEntry {
-  const { index, body, integratedTime } = entry;
+  const { index, body, integratedTime, redaction } = entry;
   return {
     entry,
     time: integratedTime === undefined ? undefined : integratedTime * 1000,
+    redactedAt: redaction?.redactedAt,
     facts: () => ({ index, ...signatureFacts(entry) }),
     owners: () => (contentOf(body)?.verifiers ?? []).flatMap(ownersOf),
     digest: () => contentOf(body)?.digests[0],

@@ -6,7 +6,12 @@ import { SEARCH_FILE } from '../rekor/redact-entries.ts';
 import { searchedCertificates, type CertificateEntry } from '../search/certificate-entries.ts';
 import { LogSearch } from '../search/log-search.ts';
 import { SearchIndex, type SearchedLog } from '../search/search-index.ts';
-import { certificateView, searchableLog, signatureView } from '../search/searchable-log.ts';
+import {
+  certificateView,
+  searchableLog,
+  signatureView,
+  type RedactedEntries,
+} from '../search/searchable-log.ts';
 import type { OtherLogs } from './other-logs.ts';
 
 /** What a log of artifacts is read by for searches. */
@@ -14,6 +19,12 @@ const searchedArtifacts = (log: ArtifactLog): SearchedLog<LoggedEntry> => ({
   size: () => log.tree.head().head.size,
   entriesFrom: (first) => log.entriesFrom(first),
   entryAt: (index) => log.entryAt(index),
+});
+
+const redactedIn = (log: ArtifactLog): RedactedEntries<LoggedEntry> => ({
+  count: log.redactions.entries.size,
+  read: async () =>
+    (await log.entriesAt([...log.redactions.entries.keys()])).filter((entry) => entry !== undefined),
 });
 
 /** Of a log of artifacts in that directory. Made in the background where it is not there: nothing waits for it but searches. */
@@ -87,6 +98,7 @@ export function searchesOf({ log, search, artifacts, otherLogs }: SearchedLogs):
       searchedArtifacts(one.log),
       one.search,
       signatureView,
+      redactedIn(one.log),
     ),
   );
   return new LogSearch([certificates, ...others], undefined, () => formerCertificateLogs(otherLogs));

@@ -74,8 +74,12 @@ export async function* hitsByIndex(
       speak.note(
         `note: the index does not have ${page.unsearched.join(', ')}; without --by-index they are read`,
       );
-      isNoted = true;
     }
+    if (!isNoted && page.redacted > 0)
+      speak.note(
+        `note: ${page.redacted === 1 ? '1 redacted entry is' : `${page.redacted} redacted entries are`} found by nothing`,
+      );
+    isNoted = true;
     // Opened anew for each page: what it finds may be younger than the head of the last.
     const { logs } = await openLogs(
       { ...options, timeout: rest() },
@@ -121,6 +125,8 @@ interface Page {
   readonly next: string | undefined;
   /** Former certificate logs, which it was not looked for in. Services of before do not say. */
   readonly unsearched: readonly string[];
+  /** Entries of the logs that are searched, whose bodies are withheld. Services of before do not say. */
+  readonly redacted: number;
 }
 
 function parametersOf(
@@ -142,12 +148,15 @@ function parametersOf(
 }
 
 function pageOf(json: JsonValue): Page {
-  const { entries, next, unsearched = [] } = recordOf(json);
-  if (!Array.isArray(entries) || !Array.isArray(unsearched)) throw strange();
+  const { entries, next, unsearched = [], searched = [] } = recordOf(json);
+  if (!Array.isArray(entries) || !Array.isArray(unsearched) || !Array.isArray(searched)) throw strange();
   return {
     entries: (entries as readonly JsonValue[]).map(recordOf),
     next: next === null || next === undefined ? undefined : textOf(next),
     unsearched: (unsearched as readonly JsonValue[]).map(textOf),
+    redacted: (searched as readonly JsonValue[])
+      .map((log) => recordOf(log)['redacted'] ?? 0)
+      .reduce<number>((sum, count) => sum + countOf(count), 0),
   };
 }
 
@@ -157,12 +166,12 @@ async function provenFacts(
   hit: Readonly<Record<string, JsonValue>>,
   query: LogsQuery,
 ): Promise<Facts | undefined> {
-  const { log: name, origin, logId, index, uses, signed, certificates } = hit;
+  const { log: name, origin, logId, index, uses, usesAreAll, signed, certificates } = hit;
   // Logs for Rekor v2 that follow each other have one origin.
   const log = logs.find((one) => one.origin === origin && toHex(one.logId) === logId);
   if (typeof index !== 'number' || typeof name !== 'string' || typeof logId !== 'string') throw strange();
   if (!isAsked(name, query)) return undefined;
-  const joined = query.join ? { uses, signed, certificates } : {};
+  const joined = query.join ? { uses, usesAreAll, signed, certificates } : {};
   // One that the trust does not know, or that another one has followed, is shown as the service has it.
   if (log === undefined) return { ...hit, verified: false };
   const [entry] = index < log.size ? await log.entriesFrom(index) : [];
@@ -186,6 +195,11 @@ async function provenFacts(
     ...joined,
     verified: path !== undefined,
   };
+}
+
+function countOf(value: JsonValue): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw strange();
 }
 
 function textOf(value: JsonValue | undefined): string {

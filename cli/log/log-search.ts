@@ -2,6 +2,7 @@
 import { toHex } from '../../core/bytes.ts';
 import type { Facts } from '../../search/entry-facts.ts';
 import type { SearchableEntry } from '../../search/searchable-log.ts';
+import { WithheldSignatures } from '../../search/withheld-signatures.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import type { FilterOptions, RangeOptions } from './entry-options.ts';
 import { factsLine } from './facts-line.ts';
@@ -114,7 +115,8 @@ interface KeyUses {
 /** Certificates and signatures, joined by key and serial number: some hundred bytes in memory for each. */
 class LogJoins {
   /** Entries that say nothing, of all logs. */
-  withheld = 0;
+  readonly #withheld: SearchableEntry[] = [];
+  #unread = new WithheldSignatures([]);
   readonly #uses = new Map<string, KeyUses>();
   readonly #places = new Map<
     string,
@@ -126,9 +128,14 @@ class LogJoins {
     for (const log of logs)
       for await (const { entries } of readOn(log, NOTHING))
         for (const { view, isRedacted } of entries)
-          if (isRedacted) joins.withheld++;
+          if (isRedacted) joins.#withheld.push(view);
           else joins.#note(log, view);
+    joins.#unread = new WithheldSignatures(joins.#withheld);
     return joins;
+  }
+
+  get withheld(): number {
+    return this.#withheld.length;
   }
 
   of({ kind }: FollowedLog, { owners }: SearchableEntry): Facts {
@@ -139,6 +146,7 @@ class LogJoins {
     const uses = owners().flatMap(({ key }) => this.#uses.get(key) ?? []);
     return {
       uses: uses.reduce((sum, { digests }) => sum + digests.size, 0),
+      usesAreAll: !owners().some((owner) => this.#unread.mayBeOf(owner)),
       signed: uses.flatMap(({ signed }) => signed),
     };
   }

@@ -113,7 +113,7 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
       '--join',
       'say of each certificate what was signed with its key, and of each signature where its certificate is',
     )
-    .option('--unused', 'certificates that have ended, with whose key nothing was signed')
+    .option('--unused', 'certificates that have ended, with whose key nothing was signed that can be read')
     .option('--used-more-than <number>', 'certificates with whose key more artifacts were signed')
     .option(
       '--by-index',

@@ -2,40 +2,64 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { LogSearch } from '../../search/log-search.ts';
+import { WithheldSignatures } from '../../search/withheld-signatures.ts';
 import type { SearchableEntry, SearchableLog } from '../../search/searchable-log.ts';
 
 /** Of that key, for all that is searched for. */
-const entryOf = (index: number, key: string): SearchableEntry => ({
+const entryOf = (index: number, key: string, valid: Partial<typeof VALID> = {}): SearchableEntry => ({
   entry: { index, leafHash: new Uint8Array(32), body: new Uint8Array(), namedDigests: [] },
   time: undefined,
   facts: () => ({ index }),
-  owners: () => [{ key }],
+  owners: () => [{ key, ...valid }],
   digest: () => `sha256:${index}`,
 });
 
 const logOf = (
-  values: Pick<SearchableLog, 'name' | 'kind' | 'search'> & { readonly entries: readonly SearchableEntry[] },
+  values: Pick<SearchableLog, 'name' | 'kind' | 'search'> &
+    Partial<Pick<SearchableLog, 'redacted' | 'withheld'>> & { readonly entries: readonly SearchableEntry[] },
 ): SearchableLog => ({
   origin: values.name,
   logId: new Uint8Array(32),
   size: () => values.entries.length,
+  redacted: 0,
+  withheld: () => Promise.resolve(new WithheldSignatures([])),
   entriesFrom: (first) => Promise.resolve(values.entries.slice(first)),
   entryAt: (index) => Promise.resolve(values.entries[index]),
   ready: () => Promise.resolve(),
   ...values,
 });
 
+interface SearchOfOptions {
+  readonly pageMs?: number;
+  /** Redacted entries of the log of artifacts. */
+  readonly withheld?: readonly Pick<SearchableEntry, 'time' | 'redactedAt'>[];
+}
+
+/** When the certificates are valid. */
+const VALID = { notBefore: 10_000, notAfter: 20_000 };
+
 /** Certificates of these keys, and a log in which `search` finds what each signed. */
-const searchOf = (keys: readonly string[], search: SearchableLog['search'], pageMs?: number): LogSearch =>
+const searchOf = (
+  keys: readonly string[],
+  search: SearchableLog['search'],
+  { pageMs, withheld = [] }: SearchOfOptions = {},
+): LogSearch =>
   new LogSearch(
     [
       logOf({
         name: 'certificates',
         kind: 'certificates',
-        entries: keys.map((key, index) => entryOf(index, key)),
+        entries: keys.map((key, index) => entryOf(index, key, VALID)),
         search: () => Promise.reject(new Error('not searched')),
       }),
-      logOf({ name: 'v1', kind: 'artifacts', entries: [], search }),
+      logOf({
+        name: 'v1',
+        kind: 'artifacts',
+        entries: [],
+        search,
+        redacted: withheld.length,
+        withheld: () => Promise.resolve(new WithheldSignatures(withheld)),
+      }),
     ],
     pageMs,
   );
@@ -56,6 +80,34 @@ describe('search: a page of entries with what they are joined with', () => {
     expect(asked).to.deep.equal(['another', 'one']);
   });
 
+  it('says where a redacted entry may be a use that is not counted', async () => {
+    const logged = (time: number): { readonly time: number } => ({ time });
+    const untimed = (redactedAt?: number): { readonly time: undefined; readonly redactedAt?: number } => ({
+      time: undefined,
+      ...(redactedAt === undefined ? {} : { redactedAt }),
+    });
+    const cases = [
+      [[], true],
+      // Logged before or after the time of the certificate, and at both of its ends.
+      [[logged(9_000), logged(21_000)], true],
+      [[logged(10_000)], false],
+      [[logged(21_000), logged(20_000), logged(9_000)], false],
+      // Nothing says when it was logged: redacted before there was the certificate, or later, or nobody knows when.
+      [[untimed(9_999)], true],
+      [[untimed(9_999), untimed(1_000_000)], false],
+      [[untimed()], false],
+    ] as const;
+    for (const [withheld, areAll] of cases) {
+      const search = searchOf(['one'], () => Promise.resolve({ entries: [], before: undefined }), {
+        withheld,
+      });
+      const { entries } = await search.page(QUERY);
+      expect(entries[0], JSON.stringify(withheld)).to.include({ uses: 0, usesAreAll: areAll });
+      const { searched } = await search.page({ ...QUERY, logs: ['v1'] });
+      expect(searched[0]).to.include({ log: 'v1', redacted: withheld.length });
+    }
+  });
+
   it('ends by its time with what it has, and loses nothing', async () => {
     const keys = Array.from({ length: 5 }, (_, i) => `key ${i}`);
     const search = searchOf(
@@ -64,7 +116,7 @@ describe('search: a page of entries with what they are joined with', () => {
         await setTimeout(20);
         return { entries: [], before: undefined };
       },
-      1,
+      { pageMs: 1 },
     );
     const seen: unknown[] = [];
     let pages = 0;

@@ -665,6 +665,21 @@ describe('mayfly log watch', function () {
       );
     });
 
+    it('says that a certificate may have been used where its only entries are redacted', async () => {
+      const byIndex = { url: service.url, trust, byIndex: true } as const;
+      for (const place of [{ data }, { url: service.url, trust }, byIndex]) {
+        speak = listener();
+        const asked = { join: true, identity: 'alice@example.com', in: ['certificates'] } as const;
+        await searchLogs({ ...place, ...asked }, speak);
+        const at = speak.records.findIndex(({ index }) => index === 0);
+        expect(speak.records[at]).to.deep.include({ uses: 0, usesAreAll: false, signed: [] });
+        expect(speak.texts[at]).to.match(/ {2}signed 0, perhaps more$/);
+      }
+      speak = listener();
+      await searchLogs({ ...byIndex, identity: 'bob@example.com' }, speak);
+      expect(speak.heard[0]).to.equal('note: 2 redacted entries are found by nothing');
+    });
+
     it('reads a log for Rekor v1 at its URL where neighbours are redacted, and its last entry', async () => {
       await service.close();
       const redacted = await redactIn('v1', [2, 3, -1]);
