@@ -81,7 +81,7 @@ export async function* hitsByIndex(
       );
     isNoted = true;
     // Opened anew for each page: what it finds may be younger than the head of the last.
-    const { logs } = await openLogs(
+    const logs = await openLogs(
       { ...options, timeout: rest() },
       { isWanted: (name) => isOpened(name, query), named: [] },
       speak,

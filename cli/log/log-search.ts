@@ -74,7 +74,7 @@ async function* hitsInLogs(
   query: LogsQuery,
   speak: Speaker,
 ): AsyncGenerator<Facts | typeof WITHHELD> {
-  const { logs } = await openLogs(
+  const logs = await openLogs(
     options,
     {
       isWanted: (name) => query.join || query.isWanted(name),

@@ -129,20 +129,28 @@ async function logNames(logs: string): Promise<string[]> {
   return found.filter((_, index) => hold[index]).sort();
 }
 
-/** The ids of the certificate logs that a directory has, or that --trust knows, hexadecimal: former ones, too. */
-export async function knownLogIds({ data, trust }: TargetOptions): Promise<ReadonlySet<string>> {
+/** A certificate log. */
+export interface KnownLog {
+  readonly origin: string;
+  /** The last part of its origin, which `--log` takes. */
+  readonly name: string;
+}
+
+/** The certificate logs that a directory has, or that --trust knows, by their ids in hexadecimal: former ones, too. */
+export async function knownLogs({ data, trust }: TargetOptions): Promise<ReadonlyMap<string, KnownLog>> {
   if (data === undefined)
-    return new Set(
-      ((await trustedKeys(trust)) ?? []).flatMap(({ type, key }) =>
-        type === 'static-ct' ? [toHex(sha256(key))] : [],
-      ),
+    return new Map(
+      ((await trustedKeys(trust)) ?? [])
+        .filter(({ type }) => type === 'static-ct')
+        .map(({ key, origin }) => [toHex(sha256(key)), { origin, name: lastPart(origin) }]),
     );
   const { logs } = dataPaths(data);
-  const ids = new Set<string>();
+  const known = new Map<string, KnownLog>();
   for (const name of await logNames(logs)) {
-    ids.add(toHex((await readIdentity(join(logs, name))).logId));
+    const { logId, origin } = await readIdentity(join(logs, name));
+    known.set(toHex(logId), { origin, name });
   }
-  return ids;
+  return known;
 }
 
 async function holdsLog(directory: string): Promise<boolean> {

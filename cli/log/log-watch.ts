@@ -1,24 +1,15 @@
 /** `mayfly log watch`: follows the logs of a service, and reports what is looked for as it is logged. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { equalBytes, toHex } from '../../core/bytes.ts';
-import { findExtension, parseCertificate } from '../../core/certificate.ts';
-import { FormatError, messageOf } from '../../core/errors.ts';
-import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
-import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
-import { loggedTbs } from '../../ct-log/logged-tbs.ts';
-import { proveCertificate } from '../../ct-log/proof.ts';
+import { messageOf } from '../../core/errors.ts';
 import { contentOf, certificateOf } from '../../search/entry-facts.ts';
 import { entryKeys, meets, type SearchCondition } from '../../search/search-keys.ts';
-import { LogReadError } from '../../tlog/core/log-error.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
 import { factsLine } from './facts-line.ts';
-import { verifiedCheckpoint } from './log-head.ts';
-import { knownLogIds, type LogTarget, type TargetOptions } from './log-target.ts';
+import type { TargetOptions } from './log-target.ts';
 import { isLogVerdict } from './log-verdict.ts';
 import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
-import { followCertificates } from './watch/certificate-log.ts';
 import {
   lastingName,
   missingLog,
@@ -30,6 +21,7 @@ import {
   type FollowedLog,
 } from './watch/followed-log.ts';
 import { openKeptHeads, type KeepHead } from './watch/kept-heads.ts';
+import { LoggedCertificates } from './watch/logged-certificates.ts';
 import { WatchState } from './watch/watch-state.ts';
 import { openWebhook, type SendEvents, type WatchEvent } from './watch/webhook.ts';
 
@@ -48,9 +40,6 @@ export interface WatchOptions extends TargetOptions, ConditionOptions {
 }
 
 const DEFAULT_INTERVAL = '60';
-
-/** Milliseconds after which the file `checkpoint` has every entry that was logged before. */
-const LATEST_HEAD = 2_000;
 
 /** Returns false when a log contradicts itself or what it said before; rejects when it cannot be judged and is not to be asked again. */
 export async function watch(options: WatchOptions, speak: Speaker): Promise<boolean | undefined> {
@@ -110,23 +99,20 @@ class Watcher {
   readonly #options: WatchOptions;
   readonly #speak: Speaker;
   readonly #watch: Watch;
-  #certificates: LogTarget | undefined;
-  /** Ids of the logs of certificates that there are or were. */
-  #known: ReadonlySet<string> | undefined;
-  /** Whether its head is younger than every entry that this round reads. */
-  #isNewest = false;
+  /** As of this round. */
+  #certificates: LoggedCertificates;
 
   constructor(options: WatchOptions, speak: Speaker, parts: Watch) {
     this.#options = options;
     this.#speak = speak;
     this.#watch = parts;
+    this.#certificates = new LoggedCertificates(options, speak);
   }
 
   /** Reads every log on to its newest head, those behind one that contradicts itself or cannot be read, too; returns what contradicts, and else rejects with why one could not be read. What is reported and delivered is noted after that, so that a crash or a
    * receiver that is away repeats events and loses none. */
   async round(): Promise<readonly Error[]> {
-    this.#isNewest = false;
-    this.#known = undefined;
+    this.#certificates = new LoggedCertificates(this.#options, this.#speak);
     const { state } = this.#watch;
     const failures: unknown[] = [];
     const logs = await this.#open((error) => failures.push(error));
@@ -167,21 +153,10 @@ class Watcher {
     return false;
   }
 
-  async #open(failed: (error: unknown) => void): Promise<readonly FollowedLog[]> {
-    const { in: wanted = [], unlogged } = this.#options;
+  #open(failed: (error: unknown) => void): Promise<readonly FollowedLog[]> {
+    const { in: wanted = [] } = this.#options;
     const isWanted = (name: string): boolean => isWantedLog(name, wanted);
-    const needsCertificates = unlogged === true || isWanted('certificates');
-    const { logs, certificates } = await openLogs(
-      this.#options,
-      {
-        isWanted: (name) => (name === 'certificates' ? needsCertificates : isWanted(name)),
-        named: wanted,
-        failed,
-      },
-      this.#speak,
-    );
-    this.#certificates = certificates;
-    return logs.filter(({ name }) => isWanted(name));
+    return openLogs(this.#options, { isWanted, named: wanted, failed }, this.#speak);
   }
 
   async #follow(log: FollowedLog, hasOneBefore: boolean): Promise<void> {
@@ -229,28 +204,16 @@ class Watcher {
     return meets(entryKeys(kind, entry), conditions, this.#options.any === true ? 'any' : 'all');
   }
 
-  /** Why certificates of an entry are not in the certificate log, a sentence each. */
+  /** Why certificates of an entry are in no certificate log, a sentence each. */
   async #unlogged(body: Uint8Array): Promise<readonly string[]> {
     const problems: string[] = [];
     for (const verifier of contentOf(body)?.verifiers ?? []) {
       const certificate = certificateOf(verifier);
       if (certificate === undefined) continue;
-      const problem = await this.#problemOf(certificate.der);
+      const problem = await this.#certificates.problemOf(certificate.der);
       if (problem !== undefined) problems.push(problem);
     }
     return problems;
-  }
-
-  /** A head that is read from a file may be a second old: what it does not have is looked for again under a newer one, once in a round. */
-  async #problemOf(der: Uint8Array): Promise<string | undefined> {
-    if (this.#certificates === undefined) return undefined;
-    this.#known ??= await knownLogIds(this.#options);
-    const missing = await missingIn(this.#certificates, this.#known, der);
-    if (missing === undefined || !missing.mayPass || this.#isNewest) return missing?.problem;
-    await delay(LATEST_HEAD);
-    this.#isNewest = true;
-    this.#certificates = (await followCertificates(this.#options, this.#speak)).target;
-    return (await missingIn(this.#certificates, this.#known, der))?.problem;
   }
 
   async #report(events: readonly WatchEvent[]): Promise<void> {
@@ -259,51 +222,5 @@ class Watcher {
     for (const event of events)
       if (!(await this.#speak.record(event, [event.event, factsLine(event)].join('  '))))
         this.isUnread = true;
-  }
-}
-
-/** Why a certificate is not in a log. */
-interface Missing {
-  /** A sentence. */
-  readonly problem: string;
-  /** Whether a newer head may have it. */
-  readonly mayPass: boolean;
-}
-
-/** The SCTs of a certificate; undefined where they, or what they would be over, cannot be read: anybody may have made it. */
-function sctsOf(der: Uint8Array): readonly Sct[] | undefined {
-  try {
-    const list = findExtension(parseCertificate(der), SCT_LIST_OID);
-    const scts = list === undefined ? [] : parseSctList(list.value).map(parseSct);
-    for (const { extensions } of scts) parseLeafIndex(extensions);
-    if (scts.length > 0) loggedTbs(der);
-    return scts;
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
-}
-
-/** Undefined for a certificate that is in the log, and for one that another log of those that are `known`, by their ids, promises to have. */
-async function missingIn(
-  target: LogTarget,
-  known: ReadonlySet<string>,
-  der: Uint8Array,
-): Promise<Missing | undefined> {
-  const { source, logId } = target;
-  const scts = sctsOf(der);
-  if (scts === undefined) return { problem: 'the SCTs of the certificate cannot be read', mayPass: false };
-  if (scts.length === 0) return { problem: 'the certificate carries no SCT', mayPass: false };
-  if (!scts.some((sct) => equalBytes(sct.logId, logId)))
-    return scts.some((sct) => known.has(toHex(sct.logId)))
-      ? undefined
-      : { problem: 'the certificate carries no SCT of a log that is known', mayPass: false };
-  const { bytes, head } = await verifiedCheckpoint(target);
-  try {
-    await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof LogReadError) || error.code !== 'NOT_FOUND') throw error;
-    return { problem: error.message, mayPass: true };
   }
 }

@@ -154,7 +154,10 @@ function registerWatch(log: CommandUnknownOpts): void {
       ),
     ),
   )
-    .option('--unlogged', 'report signatures by certificates that the certificate log does not have')
+    .option(
+      '--unlogged',
+      'report signatures by certificates that are not in the certificate log of their SCT',
+    )
     .option('--state <file>', 'how far each log was read: there the next run goes on')
     .option('--heads <dir>', 'with --url: keep every signed head there, a file each; never replaced')
     .option(

@@ -2,18 +2,10 @@
 import { endIn, parseUrl, requireSafeTransport, type CommandEnd } from '../certificate/http.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readAccessToken } from '../program/input-file.ts';
-import { timeoutOf, type LogTarget, type TargetOptions } from './log-target.ts';
+import { timeoutOf, type TargetOptions } from './log-target.ts';
 import { artifactsAt, artifactsIn, type LogOpener } from './watch/artifact-logs.ts';
 import { followCertificates, formerCertificateLogs } from './watch/certificate-log.ts';
 import { apiOf, type FollowedLog } from './watch/followed-log.ts';
-
-/** Those that were opened; they are to be closed. */
-export interface OpenedLogs {
-  /** Of artifacts first: every certificate that was used by then is in what is read of the certificate log behind them. */
-  readonly logs: readonly FollowedLog[];
-  /** The certificate log, where it is wanted. */
-  readonly certificates: LogTarget | undefined;
-}
 
 /** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too, and `certificates` all certificate logs. */
 export function isWantedLog(name: string, wanted: readonly string[]): boolean {
@@ -30,12 +22,12 @@ export interface WantedLogs {
   readonly failed?: (error: unknown) => void;
 }
 
-/** Opens the logs that are wanted. Rejects with {@link CommandError}, `USAGE` for one that is named and not there, and LogError. */
+/** Opens the logs that are wanted; they are to be closed. Those of artifacts come first: every certificate that was used by then is in what is read of the certificate log behind them. Rejects with {@link CommandError}, `USAGE` for one that is named and not there, and LogError. */
 export async function openLogs(
   options: TargetOptions,
   wanted: WantedLogs,
   speak: Speaker,
-): Promise<OpenedLogs> {
+): Promise<readonly FollowedLog[]> {
   const { isWanted, named, failed } = wanted;
   const former = [...named, 'certificates'].some((name) => apiOf(name) === 'certificates' && isWanted(name))
     ? await formerCertificateLogs(options, speak)
@@ -53,9 +45,7 @@ export async function openLogs(
         if (failed === undefined) throw error;
         failed(error);
       }
-    if (!isWanted('certificates')) return { logs, certificates: undefined };
-    const { target, log } = await followCertificates(options, speak);
-    return { logs: [...logs, log], certificates: target };
+    return isWanted('certificates') ? [...logs, await followCertificates(options, speak)] : logs;
   } catch (error) {
     for (const log of logs) await log.close();
     throw error;

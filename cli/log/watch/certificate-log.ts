@@ -22,13 +22,8 @@ import type { FollowedLog } from './followed-log.ts';
 import { bundleOf, hashesOf, tileProofs } from './tiles.ts';
 
 /** The one in use, or the one that the options name, at its newest head. */
-export async function followCertificates(
-  options: TargetOptions,
-  speak: Speaker,
-): Promise<{ readonly target: LogTarget; readonly log: FollowedLog }> {
-  const target = await openTarget(options, speak);
-  return { target, log: await followed('certificates', target) };
-}
+export const followCertificates = async (options: TargetOptions, speak: Speaker): Promise<FollowedLog> =>
+  followed('certificates', await openTarget(options, speak));
 
 /** The certificate logs that the one in use has followed, oldest first in a directory; none where the options name one log. They are in the directory, or served beside it, for good. Rejects with
  * {@link CommandError}, DataDirectoryError and LogError. */

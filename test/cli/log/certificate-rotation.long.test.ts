@@ -1,4 +1,5 @@
 /** `mayfly log watch` and `search` over certificate logs that follow each other: none of what the log before took last is missed. */
+import { hash } from 'node:crypto';
 import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,18 +9,33 @@ import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
 import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
 import { CommandError } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
+import { toBase64 } from '../../../core/bytes.ts';
 import { decodePem } from '../../../core/pem.ts';
-import { dataPaths } from '../../../instance/data-paths.ts';
+import { leafIndexExtension } from '../../../ct-log/format/leaf-index.ts';
+import { encodeSct, encodeSctList } from '../../../ct-log/format/sct.ts';
+import { readIdentity } from '../../../ct-log/log-identity.ts';
+import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
+import { certificateLogPaths, dataPaths } from '../../../instance/data-paths.ts';
 import { stageLog } from '../../../instance/stage-log.ts';
 import { switchLog } from '../../../instance/switch-log.ts';
+import { email, namedCertificate, signatureBy } from '../../search/support/bodies.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
+import { post } from '../../support/test-service.ts';
 import { listener } from '../../trust/support/renewable-instance.ts';
 
 const CERTIFICATES = { in: ['certificates'] };
+
+/** Puts another log in the place of the one in use. */
+async function rotate(data: string, origin: string): Promise<void> {
+  const chain = decodePem(await readFile(dataPaths(data).chain, 'latin1')).map(({ bytes }) => bytes);
+  const request = { data, chain, passphrase: undefined, clock: Date.now };
+  await stageLog({ ...request, origin });
+  await switchLog(request);
+}
 
 describe('mayfly log watch and search, certificate logs that follow each other', function () {
   this.timeout(60_000);
@@ -34,12 +50,6 @@ describe('mayfly log watch and search, certificate logs that follow each other',
   };
   const issue = async (address: string): Promise<void> => {
     await signatureOf({ url: service.url, issuer }, 'text', address);
-  };
-  const rotate = async (origin: string): Promise<void> => {
-    const chain = decodePem(await readFile(dataPaths(data).chain, 'latin1')).map(({ bytes }) => bytes);
-    const request = { data, chain, passphrase: undefined, clock: Date.now };
-    await stageLog({ ...request, origin });
-    await switchLog(request);
   };
   const run = async (options: WatchOptions): Promise<string[]> => {
     speak = listener();
@@ -68,11 +78,11 @@ describe('mayfly log watch and search, certificate logs that follow each other',
     for (const name of ['data', 'lost']) await run({ data, state: state(name), fromStart: true });
     await issue('tail@example.com');
     await service.close();
-    await rotate('localhost/log/2027');
+    await rotate(data, 'localhost/log/2027');
     await open();
     await issue('bob@example.com');
     await service.close();
-    await rotate('localhost/log/2028');
+    await rotate(data, 'localhost/log/2028');
     trust = join(root, 'later');
     await exportFiles({ data, out: trust }, listener());
     await open();
@@ -151,5 +161,103 @@ describe('mayfly log watch and search, certificate logs that follow each other',
       { ...speak, note },
     );
     expect(notes.join('\n')).to.contain(`the index does not have ${UNSEARCHED.join(', ')}`);
+  });
+});
+
+describe('mayfly log watch, signatures by certificates of former certificate logs', function () {
+  this.timeout(60_000);
+  let root: string;
+  let data: string;
+  let trust: string;
+  let issuer: TestIssuer;
+  let service: QuietService;
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'mayfly-former-signatures-'));
+    [data, trust] = [join(root, 'data'), join(root, 'trust')];
+    issuer = await startIssuer();
+    const settings = '{artifact-log: {admission: any}, public-url: http://127.0.0.1:1}';
+    await makeDataDirectory(data, { config: emailConfig(issuer.url, settings) });
+    const made = { api: 2, host: '127.0.0.1', passphrase: undefined, clock: Date.now } as const;
+    await createDirectoryLog(dataPaths(data), made);
+    service = await openQuietly(data);
+    await sign('alice@example.com');
+    await service.close();
+    await rotate(data, 'localhost/log/2027');
+    await exportFiles({ data, out: trust }, listener());
+    service = await openQuietly(data);
+    await sign('bob@example.com');
+    for (const name of ['2026', '2027']) await forge(name, `mallory.${name}@example.com`);
+    // So that the files of the directory have every entry.
+    await service.close();
+    service = await openQuietly(data);
+  });
+  after(async () => {
+    await service.close();
+    await issuer.close();
+    await rm(root, { recursive: true });
+  });
+
+  const log = async (request: string): Promise<void> => {
+    const logged = await post(`${service.url}/api/v2/log/entries`, request);
+    expect(logged.status, await logged.text()).to.equal(201);
+  };
+  const sign = async (address: string): Promise<void> => {
+    await log((await signatureOf({ url: service.url, issuer }, address, address)).second);
+  };
+  /** A certificate with an SCT of the log of that name, as if its keys were known to others: what its entry 0 is, it is not. */
+  const forge = async (name: string, address: string): Promise<void> => {
+    const { logId } = await readIdentity(certificateLogPaths(dataPaths(data), name).directory);
+    const sct = {
+      logId,
+      timestamp: Date.now(),
+      extensions: leafIndexExtension(0),
+      signature: Uint8Array.of(0x30, 0x06, 2, 1, 1, 2, 1, 1),
+    };
+    const { der } = namedCertificate([email(address)], encodeSctList([encodeSct(sct)]));
+    const verifier = {
+      x509Certificate: { rawBytes: toBase64(der) },
+      keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+    };
+    const content = signatureBy(address);
+    const digest = hash('sha256', address, 'base64');
+    await log(JSON.stringify({ hashedRekordRequestV002: { digest, signature: { content, verifier } } }));
+  };
+  const problems = async (place: WatchOptions): Promise<unknown[]> => {
+    const speak = listener();
+    const options = { once: true, fromStart: true, unlogged: true, in: ['v2'] } as const;
+    const state = join(await mkdtemp(join(root, 'state-')), 'watch.json');
+    expect(await watch({ ...options, ...place, state }, speak)).to.equal(undefined);
+    return speak.records.map(({ index, problem }) => `${String(index)}: ${String(problem)}`);
+  };
+  const NOT_THERE = 'does not have the certificate: entry 0 of the log is not this certificate';
+
+  it('looks for each certificate in the log that it has an SCT of', async () => {
+    for (const place of [{ data }, { url: service.url, trust }, { data, log: '2027' }])
+      expect(await problems(place)).to.deep.equal([
+        `3: the log localhost/log/2026 ${NOT_THERE}`,
+        `4: the log localhost/log/2027 ${NOT_THERE}`,
+      ]);
+  });
+
+  it('reports what is of a log that is hidden or gone', async () => {
+    const former = certificateLogPaths(dataPaths(data), '2026').directory;
+    await service.close();
+    await rename(former, join(root, 'taken'));
+    service = await openQuietly(data);
+    try {
+      const hidden = 'the log localhost/log/2026, of which the certificate carries an SCT, is not there';
+      const gone = 'the certificate carries no SCT of a log that is known';
+      const last = `4: the log localhost/log/2027 ${NOT_THERE}`;
+      expect(await problems({ url: service.url, trust })).to.deep.equal([
+        `1: ${hidden} to be looked into`,
+        `3: ${hidden} to be looked into`,
+        last,
+      ]);
+      expect(await problems({ data })).to.deep.equal([`1: ${gone}`, `3: ${gone}`, last]);
+    } finally {
+      await service.close();
+      await rename(join(root, 'taken'), former);
+      service = await openQuietly(data);
+    }
   });
 });
