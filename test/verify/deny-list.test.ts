@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { sign } from 'node:crypto';
 import { platformCrypto } from '../../cli/verify/platform-crypto.ts';
-import { toHex } from '../../core/bytes.ts';
-import type { DenyList, DenyRule } from '../../verify/deny-list.ts';
+import { toHex, utf8 } from '../../core/bytes.ts';
+import { requireSignedBy, type DenyList, type DenyRule } from '../../verify/deny-list.ts';
 import { anything } from '../../verify/identity-policy.ts';
 import { verifyCertificate, type Verification } from '../../verify/verify-certificate.ts';
 import { VerifyError } from '../../verify/verify-error.ts';
@@ -102,6 +103,21 @@ describe('verify/deny-list', () => {
     expect((await judged({ expires: T0, rules: [] }, {}, T0)).ok).to.equal(true);
     const error: unknown = await failureOf(judged({ expires: T0, rules: [] }, {}, T0 + 1));
     expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_DENY_LIST');
+  });
+
+  it('is signed by the key that is given, and by no other, over these very bytes', async () => {
+    const list = utf8('the list');
+    for (const key of [KEYS.leaf, KEYS.rsa, KEYS.ed25519]) {
+      const signature = sign(key.hash, list, key.privateKey);
+      await requireSignedBy(key.spki, list, signature, platformCrypto);
+      for (const [spki, bytes] of [
+        [key.spki, utf8('The list')],
+        [KEYS.other.spki, list],
+      ] as const) {
+        const error: unknown = await failureOf(requireSignedBy(spki, bytes, signature, platformCrypto));
+        expect(error).to.be.instanceOf(VerifyError).with.property('code', 'BAD_DENY_LIST');
+      }
+    }
   });
 
   it('compares user names and URIs as well, and every script without regard to case', async () => {

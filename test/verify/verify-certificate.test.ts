@@ -450,6 +450,11 @@ describe('verify/verify-certificate', () => {
     expect(late.at).to.equal(T0 + 1000);
   });
 
+  it('counts the first and the last moment of the validity', async () => {
+    for (const sctTime of [T0, T0 + 600_000])
+      expect(failures(await verify({ sctTime, headTime: sctTime + 1 }))).to.deep.equal([]);
+  });
+
   it('judges all that it can and nothing that it cannot', async () => {
     const unreadable = await verify({}, { certificate: hex('3000') });
     expect(names(unreadable)).to.deep.equal(['certificate']);

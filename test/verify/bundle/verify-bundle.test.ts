@@ -383,9 +383,10 @@ describe('verify/bundle', () => {
           expect(await judged(messageBundle({ entries: [make(signature, bend)] }))).to.match(
             new RegExp(`^artifact \\| entry-proof: ${sentence.source}`),
           );
-      expect(await judged(messageBundle({ entries: [entry2(signature, { logIndex: 3 })] }))).to.match(
-        /entry-proof: the entry is number 3, and its proof is for 4$/,
-      );
+      for (const logIndex of [3, 5])
+        expect(await judged(messageBundle({ entries: [entry2(signature, { logIndex })] }))).to.match(
+          new RegExp(`entry-proof: the entry is number ${logIndex}, and its proof is for 4$`),
+        );
       // One that the log did sign, of another size or root than the proof says.
       const { proof } = second;
       if (proof === undefined) throw new Error('no proof');
@@ -456,10 +457,23 @@ describe('verify/bundle', () => {
 
     it('demands an entry where the trusted root names logs of which none can be used, and says why', async () => {
       const good = trustedLog(WORLD.second);
+      const rsa3072 = generateKeyPairSync('rsa', {
+        modulusLength: 3072,
+        publicKeyEncoding: { type: 'spki', format: 'der' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+      }).publicKey;
       const rows: readonly [TrustedLogInstance, RegExp][] = [
         [{ ...good, logId: Buffer.alloc(32) }, /its key is known, but under another log id/],
         [{ ...good, publicKey: utf8('x') }, /cannot be used: /],
         [{ ...good, keyDetails: 'PKIX_ECDSA_P256_SHA_256' }, /its key is not of the kind/],
+        [
+          { ...good, publicKey: KEYS.rsa.spki, keyDetails: 'PKIX_RSA_PKCS1V15_3072_SHA256' },
+          /its key is not of the kind/,
+        ],
+        [
+          { ...good, publicKey: rsa3072, keyDetails: 'PKIX_RSA_PKCS1V15_2048_SHA256' },
+          /its key is not of the kind/,
+        ],
         [{ ...good, baseUrl: '' }, /its address has no host/],
       ];
       for (const [log, reason] of rows)
@@ -1139,18 +1153,21 @@ describe('verify/bundle', () => {
             trigger: fulcio(2, utf8('push')),
           }),
       });
-      const ask = async (name: string, value: string): Promise<string> => {
+      const ask = async (name: string, value: string, identity = IDENTITY): Promise<string> => {
         const extension = fulcioExtensionOf(name);
         if (extension === undefined) throw new Error('no such extension');
         return judged(messageBundle({}, world), {
           signer: {
             type: 'certificate',
-            identity: { identity: exactly(IDENTITY), issuer: exactly(ISSUER) },
+            identity: { identity: exactly(identity), issuer: exactly(ISSUER) },
             extensions: [{ extension, value }],
           },
         });
       };
       expect(await ask('source-repository-ref', 'refs/tags/v1')).to.equal('ok');
+      expect(await ask('source-repository-ref', 'refs/tags/v1', 'bob@example.com')).to.match(
+        /^policy \| identity: /,
+      );
       expect(await ask('GithubWorkflowTrigger', 'push')).to.equal('ok');
       expect(await ask('1.14', 'refs/tags/v')).to.equal(
         'policy | extension: the extension SourceRepositoryRef is "refs/tags/v1", wanted is "refs/tags/v"',
@@ -1272,9 +1289,8 @@ describe('verify/bundle', () => {
       const type = { predicateType: 'https://example.com/predicate/v1' };
       const attestation = attestationBundle();
       expect(await judged(attestation, { ...type, ...predicate(true) })).to.equal('ok');
-      expect(await judged(attestation, { predicateType: 'https://example.com/predicate' })).to.match(
-        /^policy \| predicate-type: /,
-      );
+      for (const predicateType of ['https://example.com/predicate', 'https://example.com/predicate/v2'])
+        expect(await judged(attestation, { predicateType })).to.match(/^policy \| predicate-type: /);
       expect(await judged(attestation, predicate(false))).to.equal(
         'policy | predicate: the predicate is not as demanded: of three steps',
       );
