@@ -49,6 +49,8 @@ export interface LogPage {
   }[];
   /** Names of logs that the query is about as well, and that no index has: what is in them is neither found nor joined. */
   readonly unsearched: readonly string[];
+  /** What it took to make it: one for each entry that was read, and one for each lookup by an index. */
+  readonly cost: number;
 }
 
 /** Milliseconds after which a page ends with what it has. */
@@ -100,15 +102,23 @@ export class LogSearch {
     const unsearched = isOfCertificates ? await this.#unsearched() : [];
     const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
     if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
-    const end = performance.now() + this.#pageMs;
-    const entries: Facts[] = [];
-    const found: FoundByKey = new Map();
-    for (const [i, one] of asked.slice(begin).entries()) {
-      const below = i === 0 ? query.cursor?.before : undefined;
-      const before = await this.#search(one, query, below, { entries, found, end });
-      if (before !== undefined) return { entries, next: { log: one.name, before }, searched, unsearched };
+    const page = new PageInWork(this.#pageMs);
+    const next = await this.#fill(page, asked.slice(begin), query);
+    const { entries, cost } = page;
+    return { entries, next, searched, unsearched, cost };
+  }
+
+  /** Returns where the page ended; undefined when all is searched. */
+  async #fill(
+    page: PageInWork,
+    logs: readonly SearchableLog[],
+    query: LogQuery,
+  ): Promise<PageEnd | undefined> {
+    for (const [i, one] of logs.entries()) {
+      const before = await this.#search(page, one, query, i === 0 ? query.cursor?.before : undefined);
+      if (before !== undefined) return { log: one.name, before };
     }
-    return { entries, next: undefined, searched, unsearched };
+    return undefined;
   }
 
   #asked(names: readonly string[]): readonly SearchableLog[] {
@@ -123,52 +133,53 @@ export class LogSearch {
 
   /** Adds entries to the page. Returns where the search has to go on; undefined when there is nothing more in that log. */
   async #search(
+    page: PageInWork,
     one: SearchableLog,
     query: LogQuery,
     below: number | undefined,
-    { entries, found, end }: PageInWork,
   ): Promise<number | undefined> {
     const { since = 0, until = Number.MAX_SAFE_INTEGER } = query;
-    const span = await spanOf(one, query);
+    const { entries } = page;
+    const span = await spanOf(page.reading(one), query);
     const from = Math.max(span.from, query.from ?? 0);
     let before = Math.min(span.before, query.before ?? Infinity, below ?? Infinity);
     while (before > from) {
       const left = query.limit - entries.length;
-      if (left === 0 || (performance.now() > end && entries.length > 0)) return before;
-      const page = await pageOf(one, query, { from, before, limit: left });
-      for (const entry of page.entries) {
-        if (performance.now() > end && entries.length > 0) return entry.entry.index + 1;
-        if (mayBeOf(entry, since, until)) entries.push(await this.#described(one, entry, query.join, found));
+      if (left === 0 || (page.isOver && entries.length > 0)) return before;
+      const found = await pageOf(page.reading(one), query, { from, before, limit: left });
+      for (const entry of found.entries) {
+        if (page.isOver && entries.length > 0) return entry.entry.index + 1;
+        if (mayBeOf(entry, since, until)) entries.push(await this.#described(page, one, entry, query.join));
       }
-      before = page.before ?? 0;
-      if (performance.now() > end && before > from) return before;
+      before = found.before ?? 0;
+      if (page.isOver && before > from) return before;
     }
     return undefined;
   }
 
   async #described(
+    page: PageInWork,
     one: SearchableLog,
     entry: SearchableEntry,
     join: boolean,
-    found: FoundByKey,
   ): Promise<Facts> {
     const { name, origin, logId, kind } = one;
     const facts = { log: name, origin, logId: toHex(logId), ...entry.facts() };
     if (!join) return facts;
     return kind === 'certificates'
-      ? { ...facts, ...(await this.usesOf(entry, found)) }
-      : { ...facts, certificates: await this.certificatesOf(entry, found) };
+      ? { ...facts, ...(await this.#usesOf(page, entry)) }
+      : { ...facts, certificates: await this.#certificatesOf(page, entry) };
   }
 
   /** What was signed with the key of a certificate. What was signed twice, or is logged twice because it is spelled otherwise, is one use: of one digest. */
-  async usesOf(certificate: SearchableEntry, found: FoundByKey = new Map()): Promise<Uses> {
+  async #usesOf(page: PageInWork, certificate: SearchableEntry): Promise<Uses> {
     const digests = new Set<string>();
     const signed: UseOfKey[] = [];
     let usesAreAll = true;
     for (const owner of certificate.owners())
       for (const one of this.#of('artifacts')) {
         const conditions = [{ by: 'key', value: owner.key }] as const;
-        const { entries, before } = await onceFor(found, one, conditions);
+        const { entries, before } = await page.foundBy(one, conditions);
         usesAreAll &&= before === undefined && !(await one.withheld()).mayBeOf(owner);
         for (const use of entries) {
           const digest = use.digest() ?? `${one.name} ${use.entry.index}`;
@@ -180,7 +191,7 @@ export class LogSearch {
   }
 
   /** Where the certificates of an entry about signatures stand: found by number and key, for others could have the same number. */
-  async certificatesOf(entry: SearchableEntry, found: FoundByKey = new Map()): Promise<readonly Facts[]> {
+  async #certificatesOf(page: PageInWork, entry: SearchableEntry): Promise<readonly Facts[]> {
     const certificates: Facts[] = [];
     for (const { key, serial } of entry.owners())
       for (const one of serial === undefined ? [] : this.#of('certificates')) {
@@ -188,7 +199,7 @@ export class LogSearch {
           { by: 'serial', value: serial ?? '' },
           { by: 'key', value: key },
         ] as const;
-        const { entries } = await onceFor(found, one, conditions);
+        const { entries } = await page.foundBy(one, conditions);
         certificates.push(...entries.map(({ entry: { index } }) => ({ log: one.name, index, serial })));
       }
     return certificates;
@@ -215,33 +226,66 @@ export interface UseOfKey {
   readonly digest: string;
 }
 
-/** What was found for the entries of one page, so that it is looked up and read once for all entries of a key. */
-type FoundByKey = Map<string, SearchablePage>;
+/** How a page reads a log. */
+type LogReading = Pick<SearchableLog, 'size' | 'entriesFrom' | 'entryAt' | 'search'>;
 
 /** A page that is being filled. */
-interface PageInWork {
-  readonly entries: Facts[];
-  readonly found: FoundByKey;
-  /** When it ends with what it has, by `performance.now()`. */
-  readonly end: number;
-}
+class PageInWork {
+  readonly entries: Facts[] = [];
+  /** When it ends with what it has. */
+  readonly #end: number;
+  /** So that what an entry is joined with is looked up and read once for all entries of a key. */
+  readonly #found = new Map<string, SearchablePage>();
+  #cost = 0;
 
-async function onceFor(
-  found: FoundByKey,
-  log: SearchableLog,
-  conditions: readonly SearchCondition[],
-): Promise<SearchablePage> {
-  const key = JSON.stringify([log.name, conditions]);
-  const known = found.get(key);
-  if (known !== undefined) return known;
-  const page = await log.search({ conditions, match: 'all', limit: MOST_USES });
-  found.set(key, page);
-  return page;
+  constructor(ms: number) {
+    this.#end = performance.now() + ms;
+  }
+
+  get isOver(): boolean {
+    return performance.now() > this.#end;
+  }
+
+  /** As of {@link LogPage}. */
+  get cost(): number {
+    return this.#cost;
+  }
+
+  /** Reads that count. */
+  reading(log: SearchableLog): LogReading {
+    return {
+      size: () => log.size(),
+      entryAt: (index) => {
+        this.#cost++;
+        return log.entryAt(index);
+      },
+      entriesFrom: async (first) => {
+        const entries = await log.entriesFrom(first);
+        this.#cost += entries.length;
+        return entries;
+      },
+      search: async (query) => {
+        const page = await log.search(query);
+        this.#cost += 1 + page.entries.length;
+        return page;
+      },
+    };
+  }
+
+  /** What is found by these conditions, the newest first. */
+  async foundBy(log: SearchableLog, conditions: readonly SearchCondition[]): Promise<SearchablePage> {
+    const key = JSON.stringify([log.name, conditions]);
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
+    const page = await this.reading(log).search({ conditions, match: 'all', limit: MOST_USES });
+    this.#found.set(key, page);
+    return page;
+  }
 }
 
 /** By the index, or from the log alone where every entry is wanted. */
 async function pageOf(
-  log: SearchableLog,
+  log: LogReading,
   { conditions, match }: LogQuery,
   range: { readonly from: number; readonly before: number; readonly limit: number },
 ): Promise<SearchablePage> {
@@ -254,7 +298,7 @@ async function pageOf(
 
 /** The entries of a span of time, found without reading the rest of the log, because times never fall in it; all of them where entries have no time. */
 async function spanOf(
-  log: SearchableLog,
+  log: LogReading,
   { since, until }: LogQuery,
 ): Promise<{ readonly from: number; readonly before: number }> {
   const size = log.size();
@@ -267,7 +311,7 @@ async function spanOf(
 }
 
 /** The first place with that time or a later one; `size` when there is none. The first entry of a bundle is the cheapest to read, so those are looked at first. */
-async function firstAt(log: SearchableLog, size: number, time: number): Promise<number> {
+async function firstAt(log: LogReading, size: number, time: number): Promise<number> {
   let [low, high] = [0, Math.ceil(size / BUNDLE)];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);

@@ -2,7 +2,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import { decodePem } from '../core/pem.ts';
 import type { ArtifactLog } from '../rekor/artifact-log.ts';
-import { rateLimiter } from '../policy/rate-limit.ts';
+import { rateLimiter, type RateLimiter } from '../policy/rate-limit.ts';
 import type { ApiEndpoint } from '../server/api.ts';
 import type { ClientAddress } from '../server/http/client-address.ts';
 import type { ExchangeContext } from '../server/http/exchange.ts';
@@ -28,6 +28,8 @@ interface SharedParts {
   readonly refusalLog: RefusalLog;
   readonly clientAddress: ClientAddress;
   readonly limiter: ReadLimiter;
+  /** How much each client reads: one for all that counts. */
+  readonly readLimit: RateLimiter | undefined;
   readonly unsent: UnsentResponseLimit;
   readonly accepted: () => number;
   readonly isClosing: () => boolean;
@@ -44,8 +46,6 @@ export function createArtifactEndpoints(service: OpenedService, shared: SharedPa
   const context: ExchangeContext = { answered: () => undefined, isClosing: shared.isClosing };
   const access = createAccessCheck(logAccess, clientAddress);
   const refusesDuplicates = artifacts.config.duplicates === 'refuse';
-  const { readRateLimit } = artifacts.config;
-  const readLimit = readRateLimit && rateLimiter(readRateLimit, service.clock);
   const options = { ...shared, context, access, refusesDuplicates };
   return artifacts.logs.flatMap((log, i) => {
     const former = artifacts.former.filter((one) => one.log.api === log.api);
@@ -64,7 +64,7 @@ export function createArtifactEndpoints(service: OpenedService, shared: SharedPa
     if (search === undefined) return [];
     const shards = new ArtifactShards({ log, search }, former);
     const reads = new V1Reads(shards);
-    return new V1Endpoint({ ...options, reads, readLimit, additions, onAnswer: metrics.answeredFirst });
+    return new V1Endpoint({ ...options, reads, additions, onAnswer: metrics.answeredFirst });
   });
 }
 

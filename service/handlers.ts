@@ -4,6 +4,7 @@ import type { RequestListener } from 'node:http';
 import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
 import { Issuance } from '../ca/issuance.ts';
+import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import { VERSION } from '../core/version.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
@@ -74,7 +75,12 @@ export interface OpenedService extends Pick<
   /** Without it decisions stand in the service log only. */
   readonly audit?: Audit | undefined;
   /** Of the configuration that it was opened with. */
-  readonly settings: Pick<MayflyConfig, 'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay' | 'grpc'>;
+  readonly settings: Pick<
+    MayflyConfig,
+    'publicUrl' | 'trustedProxies' | 'limits' | 'shutdownDelay' | 'grpc'
+  > & {
+    readonly artifactLog: Pick<ArtifactLogConfig, 'readRateLimit'>;
+  };
   /** Where what verifiers are to trust lies. */
   readonly trustPlaces: TrustPlaces;
   /** Who may read the log. */
@@ -111,6 +117,8 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
   const { isClosing, tls, takesGrpc, baseUrl, connections } = listener;
   const inFlight = new InFlightLimit(settings.limits.maxInFlight);
   const reads = new ReadLimiter({ concurrency: settings.limits.readConcurrency });
+  const { readRateLimit } = settings.artifactLog;
+  const readLimit = readRateLimit && rateLimiter(readRateLimit, clock);
   const sources: ServiceSources = { ...service, isClosing, tls, takesGrpc };
   const metrics = createMetrics(sources, { inFlight, reads });
   const readiness = createReadiness(sources);
@@ -150,6 +158,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     endpoints: [
       ...createSearchEndpoint(service, {
         clientAddress,
+        readLimit,
         unsent,
         // The metrics of Fulcio's API count certificates and what belongs to them.
         context: { answered: () => undefined, isClosing },
@@ -165,6 +174,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
             refusalLog,
             clientAddress,
             limiter: reads,
+            readLimit,
             unsent,
             accepted: connections.accepted,
             isClosing,

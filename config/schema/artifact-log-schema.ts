@@ -42,7 +42,7 @@ export const artifactLogSchema = z.strictObject({
   }),
   'read-rate-limit': z.union([off, bucketSchema]).default({ 'per-minute': 6000, burst: 1000 }).meta({
     description:
-      'The same for entries that are read and searches through the API of Rekor v1. What takes longer counts as several: each entry that is asked for at once, large ones, and every ten ids that a search finds.',
+      'The same for what each client reads: entries and searches through the API of Rekor v1, and searches over all logs, out of one budget. What takes longer counts as several: each entry that is asked for at once or read for a search over all logs, large answers, and every ten ids that a search of Rekor v1 finds.',
   }),
 });
 

@@ -17,7 +17,7 @@ export interface ArtifactLogConfig {
   readonly duplicates: 'return' | 'refuse';
   /** For each client; undefined: none. */
   readonly rateLimit?: RateLimit | undefined;
-  /** The same for reads through the first API. */
+  /** The same for reads through the first API and searches over all logs, together. */
   readonly readRateLimit?: RateLimit | undefined;
 }
 

@@ -1,6 +1,12 @@
 /** The concurrency limit of the log's read side. Reads wait for one another; issuing never waits for a read. */
 import { Tally } from '../../core/tally.ts';
 
+/** Bytes of a request or an answer that cost as much as reading an entry. */
+const ENTRY_COST = 16 * 1024;
+
+/** As how many entries so many bytes count, beyond the first. */
+export const costOfBytes = (length: number): number => Math.floor(length / ENTRY_COST);
+
 /** How many reads may run and wait. */
 interface ReadLimiterOptions {
   /** Reads that run at once; those of one client take half of it, rounded up. */

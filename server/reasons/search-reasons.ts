@@ -29,4 +29,15 @@ export const SEARCH_REASONS: ReasonRows<SearchReason> = {
     },
     '503, with `Retry-After`',
   ),
+  SEARCH_RATE_LIMITED: row(
+    {
+      grpc: 8,
+      retryAfter: 1,
+      meaning: 'The client’s address searches and reads the logs more than one may.',
+      cause: 'A client that searches in a circle or reads all of a log, or many behind one address.',
+      remedy:
+        'Try again after `Retry-After` seconds; the operator raises `artifact-log.read-rate-limit`, or names a proxy in `trusted-proxies`.',
+    },
+    '429, with `Retry-After`',
+  ),
 };

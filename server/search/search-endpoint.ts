@@ -1,5 +1,6 @@
 /** Searches over HTTP: `GET /api/search/v1`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RateLimiter } from '../../policy/rate-limit.ts';
 import type { LogSearch } from '../../search/log-search.ts';
 import { SearchError } from '../../search/search-error.ts';
 import { LogReadError } from '../../tlog/core/log-error.ts';
@@ -9,7 +10,7 @@ import { Exchange, type ExchangeContext, type Reply } from '../http/exchange.ts'
 import { TransportError } from '../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../log/log-access.ts';
-import { ReadLimiter } from '../log/read-limiter.ts';
+import { costOfBytes, ReadLimiter } from '../log/read-limiter.ts';
 import { problemOf, problemReply } from '../reasons/problem.ts';
 import { cursorText, searchQueryOf } from './search-query.ts';
 
@@ -22,6 +23,8 @@ interface SearchEndpointOptions {
   readonly clientAddress: ClientAddress;
   /** Who may read: entries hold names. */
   readonly access: AccessCheck;
+  /** How much each client reads; undefined: nobody is limited. */
+  readonly readLimit: RateLimiter | undefined;
   readonly unsent: UnsentResponseLimit;
   readonly context: ExchangeContext;
   /** Called with the status of each answer. */
@@ -62,25 +65,35 @@ export class SearchEndpoint {
   }
 
   async #search(exchange: Exchange): Promise<void> {
-    const { search, access, clientAddress } = this.#options;
+    const { search, access, readLimit, clientAddress } = this.#options;
     const { request } = exchange;
     const refusal = access(request);
     if (refusal !== undefined) {
       this.#send(exchange, textReply(refusal.status, refusal.sentence));
       return;
     }
+    const client = clientNetwork(clientAddress(request));
+    const taken = readLimit?.take(client);
+    if (taken?.ok === false) {
+      this.#refuse(exchange, limited(taken.retryAfterSeconds));
+      return;
+    }
     try {
       const query = searchQueryOf(request.url ?? '');
       // What waits for an index takes no place.
       await search.ready(query);
-      const page = await this.#limiter.run(clientNetwork(clientAddress(request)), async () =>
+      const page = await this.#limiter.run(client, async () =>
         request.socket.destroyed ? undefined : search.page(query),
       );
+      // Also where the client has hung up meanwhile.
+      if (taken !== undefined && page !== undefined) readLimit?.charge(taken, page.cost);
       if (request.socket.destroyed) return;
       if (page === undefined) throw busy();
       const { entries, next, searched, unsearched } = page;
       const answer = { entries, next: next === undefined ? null : cursorText(next), searched, unsearched };
-      this.#send(exchange, { ...JSON_REPLY, body: JSON.stringify(answer) });
+      const body = JSON.stringify(answer);
+      if (taken !== undefined) readLimit?.charge(taken, costOfBytes(body.length));
+      this.#send(exchange, { ...JSON_REPLY, body });
     } catch (error) {
       this.#refuse(exchange, error instanceof LogReadError ? notReady(error) : error);
     }
@@ -119,6 +132,12 @@ const textReply = (status: number, sentence: string): Reply => ({
 
 const notReady = ({ message, hint = '' }: LogReadError): SearchError =>
   new SearchError('SEARCH_NOT_READY', message, { hint });
+
+const limited = (seconds: number): SearchError =>
+  new SearchError('SEARCH_RATE_LIMITED', 'this address searches and reads more than one may', {
+    hint: `Try again in ${seconds} s.`,
+    metadata: { retryAfter: String(seconds) },
+  });
 
 const notAllowed = (): TransportError =>
   new TransportError('METHOD_NOT_ALLOWED', 'the path exists for GET alone', {

@@ -74,7 +74,9 @@ describe('search: a page of entries with what they are joined with', () => {
       asked.push(conditions.map(({ value }) => value).join());
       return Promise.resolve({ entries: [entryOf(7, 'one'), entryOf(3, 'one')], before: undefined });
     });
-    const { entries, next } = await search.page(QUERY);
+    const { entries, next, cost } = await search.page(QUERY);
+    // Fifty certificates, and for each of two keys a lookup and two entries.
+    expect(cost).to.equal(50 + 2 * 3);
     expect(next).to.equal(undefined);
     expect(entries.map(({ uses }) => uses)).to.deep.equal(keys.map(() => 2));
     expect(asked).to.deep.equal(['another', 'one']);

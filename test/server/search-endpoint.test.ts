@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openCertificateSearch } from '../../service/open-searches.ts';
+import { rateLimiter } from '../../policy/rate-limit.ts';
 import { UnsentResponseLimit } from '../../server/http/unsent-response-limit.ts';
 import { SearchEndpoint } from '../../server/search/search-endpoint.ts';
 import type { CertificateEntry } from '../../search/certificate-entries.ts';
@@ -182,6 +183,72 @@ describe('server/search, with access for some', () => {
   });
 });
 
+/** A page without an entry, which cost nothing. */
+const EMPTY: LogPage = { entries: [], next: undefined, searched: [], unsearched: [], cost: 0 };
+
+describe('server/search, limited', () => {
+  it('lets a client search by what it costs, also one that does not wait, and says when to come back', async () => {
+    let now = 0;
+    let cost = 0;
+    const statuses: number[] = [];
+    const endpoint = new SearchEndpoint({
+      search: { ready: () => Promise.resolve(), page: () => Promise.resolve({ ...EMPTY, cost }) },
+      clientAddress: ({ headers }) => String(headers['x-client']),
+      access: () => undefined,
+      readLimit: rateLimiter({ perMinute: 60, burst: 10 }, () => now),
+      unsent: new UnsentResponseLimit(),
+      context: { answered: () => undefined, isClosing: () => false },
+      onAnswer: (status) => void statuses.push(status),
+      onFault: () => undefined,
+    });
+    const server = createServer((request, response) => {
+      endpoint.answer(request, response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/search/v1`;
+    const ask = (client: string): Promise<Response> => fetch(url, { headers: { 'x-client': client } });
+    try {
+      // Two for themselves, and twelve for what they took: four more than there were.
+      expect((await ask('192.0.2.1')).status).to.equal(200);
+      cost = 12;
+      expect((await ask('192.0.2.1')).status).to.equal(200);
+      const refused = await ask('192.0.2.1');
+      expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([429, '5']);
+      const { code, message, details } = await refusalOf(refused);
+      expect([code, details[0].reason]).to.deep.equal([8, 'SEARCH_RATE_LIMITED']);
+      expect(message).to.equal('this address searches and reads more than one may');
+      expect((await ask('192.0.2.2')).status, 'another client').to.equal(200);
+      now += 5000;
+      expect((await ask('192.0.2.1')).status, 'later').to.equal(200);
+      expect(statuses).to.deep.equal([200, 200, 429, 200, 200]);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
+  it('has one budget with the reads of Rekor v1', async () => {
+    let search: SearchIndex<CertificateEntry> | undefined;
+    const artifacts = await openedArtifacts();
+    const service = await startTestService((values) => {
+      search = openCertificateSearch(values.log, join(values.trustPlaces.logs, '2026'));
+      return { artifacts, search, artifactLog: { readRateLimit: { perMinute: 1, burst: 8 } } };
+    });
+    const statusOf = async (path: string): Promise<number> => (await fetch(service.url + path)).status;
+    // One for itself, and one for each of the entries with which both logs of artifacts begin.
+    expect(await statusOf('/api/search/v1')).to.equal(200);
+    for (let left = 5; left > 0; left--)
+      expect(await statusOf('/api/v1/log/entries?logIndex=0'), `${left}`).to.equal(200);
+    expect(await statusOf('/api/search/v1')).to.equal(429);
+    expect(await statusOf('/api/v1/log/entries?logIndex=0')).to.equal(429);
+    // Files are not counted.
+    expect(await statusOf('/api/v2/tile/entries/000.p/1')).to.equal(200);
+    await search?.close();
+    await service.close();
+    await artifacts.remove();
+  });
+});
+
 describe('server/search, under load', () => {
   it('lets a bounded number of searches run and wait, and refuses the rest', async () => {
     const pages: ((page: LogPage) => void)[] = [];
@@ -197,6 +264,7 @@ describe('server/search, under load', () => {
       search: { ready: () => Promise.resolve(), page: () => new Promise((resolve) => pages.push(resolve)) },
       clientAddress: ({ socket }) => socket.remoteAddress ?? '',
       access: () => undefined,
+      readLimit: undefined,
       unsent: new UnsentResponseLimit(),
       context: { answered: () => undefined, isClosing: () => false },
       onAnswer: () => undefined,
@@ -230,7 +298,7 @@ describe('server/search, under load', () => {
     for (let i = 1; i <= 9; i++) {
       await begun(1);
       expect(pages.length).to.equal(1);
-      pages.pop()?.({ entries: [], next: undefined, searched: [], unsearched: [] });
+      pages.pop()?.({ ...EMPTY });
     }
     const statuses = (await Promise.all(answers)).map(([one]) => one);
     expect(statuses.filter((one) => one === 200)).to.have.length(9);

@@ -139,6 +139,7 @@ export async function startTestService(change: Change = () => ({})): Promise<Tes
     ),
     isDevelopment: true,
     grpc: grpcConfigOf(mayflySchema.parse({}).grpc),
+    artifactLog: {},
   };
   const shutdown = new ShutdownOrder();
   const close = async (): Promise<void> => {

@@ -11,7 +11,7 @@ import { tooBusy, type Body } from '../../http/request-body.ts';
 import { TransportError } from '../../http/transport-error.ts';
 import type { UnsentResponseLimit } from '../../http/unsent-response-limit.ts';
 import type { AccessCheck } from '../../log/log-access.ts';
-import type { ReadLimiter } from '../../log/read-limiter.ts';
+import { costOfBytes, type ReadLimiter } from '../../log/read-limiter.ts';
 import type { RateLimiter } from '../../../policy/rate-limit.ts';
 import type { EntryAddition } from '../entry-additions.ts';
 import { entryId, entryJson } from './entry-json.ts';
@@ -71,9 +71,6 @@ const OPEN_CALLS: ReadonlySet<V1Call> = new Set(['create', 'publicKey', 'ping'])
 
 /** Reads that count against the limit of their client: all but that of the head, which is in memory. */
 const LIMITED_CALLS: ReadonlySet<V1Call> = new Set(['byIndex', 'byId', 'retrieve', 'proof', 'search']);
-
-/** Bytes of a request and its answer that cost as much as an entry. */
-const ENTRY_COST = 16 * 1024;
 
 /** Bytes of a body. Rekor has no limit; envelopes around bills of materials have some mebibytes, in requests to log and to find them. */
 export const V1_BODY_LIMIT = MAX_V1_REQUEST;
@@ -195,7 +192,7 @@ export class V1Endpoint {
               () => reads.searchable(bytes),
             )
           : await this.#read(request, call, (charge) => {
-              charge(Math.floor(bytes.length / ENTRY_COST));
+              charge(costOfBytes(bytes.length));
               return reads.retrieve(bytes, charge);
             }))
       );
@@ -241,7 +238,7 @@ export class V1Endpoint {
     };
     await before?.();
     const reply = await limiter.run(client, () => read(charge));
-    charge(Math.floor((reply?.body.length ?? 0) / ENTRY_COST));
+    charge(costOfBytes(reply?.body.length ?? 0));
     return reply;
   }
 

@@ -69,6 +69,8 @@ const SMALL = 16 * 1024;
 export class V2Endpoint {
   readonly #options: V2EndpointOptions;
   readonly #queue: BodyQueue;
+  /** Of each log: a list of up to ten thousand entries, which stays the same while the log is open. */
+  readonly #redacted = new Map<ReadableLog, Reply>();
 
   constructor(options: V2EndpointOptions) {
     this.#options = options;
@@ -150,7 +152,7 @@ export class V2Endpoint {
         found.call === 'tile'
           ? await limiter.run(clientNetwork(clientAddress(request)), () => this.#tile(log, found, request))
           : found.call === 'redacted'
-            ? redactedReply(log)
+            ? this.#redactedIn(log)
             : checkpointOf(log);
       if (request.socket.destroyed) return;
       if (reply === undefined) this.#refuse(exchange, busy());
@@ -168,6 +170,12 @@ export class V2Endpoint {
     const named = name === undefined ? log : logs.get(name);
     if (named === undefined) throw new LogReadError('NOT_FOUND', 'there is no log with that name');
     return named;
+  }
+
+  #redactedIn(log: ReadableLog): Reply {
+    const made = this.#redacted.get(log) ?? redactedReply(log);
+    this.#redacted.set(log, made);
+    return made;
   }
 
   /** What has no name of a log in its path is of another log when another one is in use, and a redaction changes a bundle: of these, caches ask each time whether they are the same. */
