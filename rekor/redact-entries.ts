@@ -11,14 +11,18 @@ import { concat, equalBytes } from '../core/bytes.ts';
 import { messageOf } from '../core/errors.ts';
 import { removeTemporary } from '../storage/durable-file.ts';
 import { LogError } from '../tlog/core/log-error.ts';
+import { readLogFile } from '../tlog/core/log-file.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { hashLeaf } from '../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/format/tile.ts';
 import { requireStoreOf } from '../tlog/require-identity.ts';
+import { refuseLoss } from '../tlog/rollback.ts';
+import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import { chooseStores } from '../tlog/store/choose-stores.ts';
 import type { CommitStoreBackend, LockedStore } from '../tlog/store/commit-store.ts';
 import type { RewritableTileStore } from '../tlog/store/tile-store.ts';
 import { splitBundle } from '../tlog/tree/entry-bundle.ts';
+import { checkpointKey } from './log-key.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
 import {
   MAX_REDACTIONS,
@@ -49,7 +53,7 @@ export async function redactEntries(
   stores: RedactionStores = chooseStores(directory),
 ): Promise<Redactions> {
   return stores.commits.whileLocked(async (store) => {
-    requireStoreOf(identity, store.state);
+    await requireWhole(directory, identity, { store, tiles: stores.tiles });
     await inWords(() => removeTemporary(directory));
     const there = await readRedactions(directory);
     const entries = new Map([...added.map((one) => [one.index, one] as const), ...yetToAudit(there)]);
@@ -72,11 +76,23 @@ export async function finishRedactions(
   const found = await readRedactions(directory);
   if (found.isFinished) return found;
   return stores.commits.whileLocked(async (store) => {
-    requireStoreOf(identity, store.state);
+    await requireWhole(directory, identity, { store, tiles: stores.tiles });
     const entries = yetToAudit(await readRedactions(directory));
     await writeRedactions(directory, { isFinished: false, entries });
     return erase(directory, identity, { entries, store, tiles: stores.tiles });
   });
+}
+
+/** What a kill in the middle of a transaction left is none of the log's, and goes when the store is written. */
+async function requireWhole(
+  directory: string,
+  identity: ArtifactLogIdentity,
+  { store: { state }, tiles }: Pick<Erasure, 'store' | 'tiles'>,
+): Promise<void> {
+  requireStoreOf(identity, state);
+  const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
+  const log = { entries: artifactEntries(identity.api), keys: [checkpointKey(identity)] };
+  await refuseLoss({ log, checkpoint, state, tiles });
 }
 
 /** What is to be erased has no line in the audit, whatever a record that is not finished says: no body goes without one. Lines of redactions before it are written again. */

@@ -38,6 +38,7 @@ export async function freezeLog(
   return chooseStores(directory).commits.whileLocked(async (store) => {
     requireStoreOf(identity, store.state);
     const { head, frozenAt } = store.state;
+    // A torn transaction may lie behind the last head: that head is signed, and the log was opened for this, which judged it.
     if (frozenAt !== undefined) return { head, frozenAt };
     const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
     if (checkpoint === undefined) throw new LogError('LOG_MISSING', `${path} does not exist`);

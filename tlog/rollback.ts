@@ -31,18 +31,18 @@ interface Opening {
   readonly tiles: TileStore;
 }
 
+/** What says how large a log is and was. */
+interface Kept extends Pick<Opening, 'log' | 'state'> {
+  readonly tiles: Pick<TileStore, 'get'>;
+}
+
 /** To be called before anything is signed or written; resolves with what weakens the look at the past, a sentence each.
  * Throws {@link LogError} `LOG_ROLLED_BACK` when the log was larger before, or was another; `LOG_CORRUPT` when it is a
  * damaged file that makes it look so. */
 export async function refuseRollback(opening: Opening): Promise<string[]> {
   const { log, checkpoint, state, edge, tiles } = opening;
-  const { head } = state;
   const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, log.keys);
-  if (typeof signed !== 'string' && signed !== undefined && signed.size > head.size)
-    throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
-  const { bundle } = log.entries;
-  const beyond = await tileBeyond(head.size, bundle, async (path) => (await tiles.get(path)) !== undefined);
-  if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
+  await requireLargest(signed, opening);
   await requireOwnTiles({ format: log.entries, state, edge, tiles }, (path) =>
     rolledBack(state, `its entries are not those of ${path}, which is whole`),
   );
@@ -50,6 +50,29 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
   if (typeof signed === 'string') return [signed];
   await requireContinued(signed, opening);
   return [];
+}
+
+/** To be called before anything is written into a store that nobody has opened since it ended uncleanly: throws {@link LogError} `LOG_CORRUPT` when what it could not
+ * read was more than a transaction that was never finished, for the log was larger by its checkpoint or its tiles. */
+export async function refuseLoss({
+  checkpoint,
+  ...known
+}: Kept & Pick<Opening, 'checkpoint'>): Promise<void> {
+  if (known.state.loss === undefined) return;
+  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, known.log.keys);
+  await requireLargest(signed, known);
+}
+
+async function requireLargest(
+  signed: VerifiedCheckpoint | string | undefined,
+  { log, state, tiles }: Kept,
+): Promise<void> {
+  const { size } = state.head;
+  if (typeof signed !== 'string' && signed !== undefined && signed.size > size)
+    throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
+  const isThere = async (path: string): Promise<boolean> => (await tiles.get(path)) !== undefined;
+  const beyond = await tileBeyond(size, log.entries.bundle, isThere);
+  if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
 }
 
 /** What a checkpoint of this log says; a sentence when it is none. Older versions did not sync the file, so after a

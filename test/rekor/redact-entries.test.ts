@@ -1,6 +1,15 @@
 /** Redaction: the bytes of a body leave the directory, whatever interrupts that, and all that is proven about the log stays. */
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'chai';
@@ -88,6 +97,21 @@ for (const api of [1, 2] as const)
       const { directory, identity } = made;
       await redactEntries(directory, identity, await Promise.all(indexes.map(redactionOf)));
     };
+
+    /** A copy of the log as a kill in the middle of a transaction leaves it: some of its pages are in the WAL. */
+    function tornCopy(name: string): string {
+      const copy = join(made.root, name);
+      const db = new DatabaseSync(join(made.directory, 'commit.db'));
+      try {
+        db.exec("BEGIN; UPDATE entry SET bytes = x'00'; COMMIT");
+        cpSync(made.directory, copy, { recursive: true });
+      } finally {
+        db.close();
+      }
+      const wal = join(copy, 'commit.db-wal');
+      truncateSync(wal, statSync(wal).size - 1000);
+      return copy;
+    }
 
     const codeOf = (work: Promise<unknown>): Promise<unknown> =>
       work.then(
@@ -189,6 +213,40 @@ for (const api of [1, 2] as const)
       expect((await again.entryAt(9))?.redaction).to.not.equal(undefined);
       await again.close();
       expect(await checkArtifactLog(killed)).to.include({ size: 290, redacted: 1 });
+    });
+
+    it('is finished by the next start, and by the next command, when it is killed while it writes a transaction', async () => {
+      await filled(300);
+      const redaction = await redactionOf(290);
+      await writeRedactions(made.directory, { isFinished: false, entries: new Map([[290, redaction]]) });
+      const started = tornCopy('started');
+      const commanded = join(made.root, 'commanded');
+      cpSync(started, commanded, { recursive: true });
+      const log = await made.open({ directory: started });
+      expect((await log.entryAt(290))?.redaction).to.not.equal(undefined);
+      await log.close();
+      await redactEntries(commanded, made.identity, [redaction]);
+      for (const place of [started, commanded]) {
+        expectGone(place, secretAt(290));
+        expect(await checkArtifactLog(place)).to.include({ size: 300, redacted: 1 });
+      }
+    });
+
+    it('redacts nothing of a log whose store is torn and had more', async () => {
+      await filled(20);
+      const redaction = await redactionOf(5);
+      const log = await made.open();
+      await fill(log, 30);
+      await log.add(secret());
+      const torn = join(made.root, 'torn');
+      cpSync(made.directory, torn, { recursive: true });
+      await log.close();
+      cpSync(join(made.directory, 'checkpoint'), join(torn, 'checkpoint'));
+      const wal = join(torn, 'commit.db-wal');
+      truncateSync(wal, statSync(wal).size - 1000);
+      const before = readFileSync(wal);
+      expect(await codeOf(redactEntries(torn, made.identity, [redaction]))).to.equal('LOG_CORRUPT');
+      expect(readFileSync(wal).equals(before)).to.equal(true);
     });
 
     for (const [step, kind] of INTERRUPTIONS)

@@ -10,7 +10,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { existsSync, statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { utf8, utf8Text } from '../../core/bytes.ts';
+import { equalBytes, utf8, utf8Text } from '../../core/bytes.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
 import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
@@ -207,6 +207,15 @@ function readFrozenAt(db: DatabaseSync): number | undefined {
   const value = db.prepare('SELECT value FROM meta WHERE key = ?').get(FROZEN_KEY)?.['value'];
   // Whatever the value is, the key says that the log has ended.
   return value instanceof Uint8Array ? Number(Buffer.from(value).toString()) || 0 : undefined;
+}
+
+/** Throws {@link LogError} `LOG_STALE` when the open database holds another head than `judged`, which its files showed before it was opened. */
+export function requireHead(db: DatabaseSync, path: string, judged: Head): void {
+  const { size, timestamp, root } = readState(db, path).head;
+  if (size === judged.size && timestamp === judged.timestamp && equalBytes(root, judged.root)) return;
+  throw new LogError('LOG_STALE', `${path} holds another head than its files showed before it was opened`, {
+    hint: 'Another program has it open (`fuser commit.db` names the processes), or writes there. End it, then start again.',
+  });
 }
 
 /** The committed head; throws {@link LogError}. */

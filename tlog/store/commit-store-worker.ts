@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
-import { equalBytes } from '../../core/bytes.ts';
 import { removeCopies } from '../../storage/database-copy.ts';
 import { isCorruption } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
@@ -13,7 +12,7 @@ import {
   bindIdentity,
   copyAndSync,
   openForWriting,
-  readState,
+  requireHead,
   storageError,
   WAL_KEPT,
 } from './commit-database.ts';
@@ -130,20 +129,14 @@ function recover(): void {
 /** The files show a commit that failed or was killed between its sync and its end as a whole one. A database that another
  * program has open does not show it: what is right is what SQLite goes on from, and that is judged next. */
 function requireLoaded(opened: DatabaseSync): void {
-  const { head } = readState(opened, commitPath);
-  if (loaded !== undefined && isSame(head, loaded)) return;
-  isAnother = true;
-  throw new LogError(
-    'LOG_STALE',
-    `${commitPath} holds another head than its files showed before it was opened`,
-    {
-      hint: 'Another program has it open (`fuser commit.db` names the processes), or writes there. End it, then start again.',
-    },
-  );
+  if (loaded === undefined) throw new LogError('LOG_STORAGE', 'the commit store was not loaded');
+  try {
+    requireHead(opened, commitPath, loaded);
+  } catch (error) {
+    isAnother = error instanceof LogError && error.code === 'LOG_STALE';
+    throw error;
+  }
 }
-
-const isSame = (a: Head, b: Head): boolean =>
-  a.size === b.size && a.timestamp === b.timestamp && equalBytes(a.root, b.root);
 
 function release(): void {
   const old = database;

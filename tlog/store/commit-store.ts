@@ -108,9 +108,10 @@ export interface StoreDamage {
   readonly message: string;
 }
 
-/** A store that no writer can take meanwhile. */
+/** A store that no writer can take meanwhile. Nothing in it changes before `end` or `rewrite`: those who call them have judged `state` before, and what it may have lost. Both reject with
+ * LogError `LOG_STALE`, and change nothing, when the store turns out to hold another head. */
 export interface LockedStore {
-  readonly state: StoredState;
+  readonly state: LoadedState;
   /** Notes that the log ended at `at`, milliseconds since the epoch: durable on return. */
   end(at: number): Promise<void>;
   /** Puts other bytes in the place of each entry for which `other` returns some, and leaves nothing of the former ones in the store's files, nor of entries that it no longer

@@ -10,6 +10,7 @@ import {
   createCommitDatabase,
   openForReading,
   openForWriting,
+  requireHead,
   rewriteEntries,
   storageError,
   writeEnd,
@@ -72,33 +73,31 @@ async function damagedWal(path: string): Promise<StoreDamage | undefined> {
 async function whileLocked<T>(directory: string, work: (store: LockedStore) => Promise<T>): Promise<T> {
   const path = join(directory, COMMIT_DATABASE);
   const lock = takeLock(join(directory, LOCK_DATABASE));
+  let opened: DatabaseSync | undefined;
   try {
-    requireWhole(path);
-    const db = openForWriting(path);
-    try {
-      const end = (at: number): Promise<void> =>
-        inWords(path, () => {
-          writeEnd(db, at);
-        });
-      const rewrite: LockedStore['rewrite'] = (other) =>
-        inWords(path, () => {
-          rewriteEntries(db, path, other);
-        });
-      return await work({ state: readStored(db, path), end, rewrite });
-    } finally {
-      db.close();
-    }
+    // Copies that a killed start left are not needed any more.
+    removeCopies(path);
+    const state = readSnapshot(path);
+    // SQLite cuts a WAL that it cannot read to its end: it is opened when something is to be written, which comes after what is lost was judged.
+    const writing = (write: (db: DatabaseSync) => void): Promise<void> =>
+      inWords(path, () => {
+        opened ??= openForWriting(path);
+        requireHead(opened, path, state.head);
+        write(opened);
+      });
+    const end: LockedStore['end'] = (at) =>
+      writing((db) => {
+        writeEnd(db, at);
+      });
+    const rewrite: LockedStore['rewrite'] = (other) =>
+      writing((db) => {
+        rewriteEntries(db, path, other);
+      });
+    return await work({ state, end, rewrite });
   } finally {
+    opened?.close();
     lock.close();
   }
-}
-
-/** SQLite cuts a WAL that it cannot read to its end: what is lost is judged before. Copies that a killed start left are not needed any more. */
-function requireWhole(path: string): void {
-  removeCopies(path);
-  const { loss } = readSnapshot(path);
-  if (loss === undefined) return;
-  throw new LogError('LOG_CORRUPT', `${loss.subject} less than there was`, { hint: loss.hint });
 }
 
 /** Many may hold it. What is on a medium that cannot be written can be held, too; without the file there never was a writer. */
