@@ -7,6 +7,10 @@ export interface BenchOptions {
   /** Seconds of load before anything is measured: the engine compiles what is hot for some ten seconds. */
   readonly warmup: number;
   readonly rounds: number;
+  /** Runs of each whole command, after one that warms up. */
+  readonly runs: number;
+  /** Whether the floor is measured once, and not again between the systems. */
+  readonly floorOnce: boolean;
   readonly sizes: readonly number[];
   readonly fulcio: boolean;
   /** Whether to measure what rules, many issuers and reloads cost. */
@@ -67,12 +71,15 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const values = parseWords(argv, OPTIONS);
   if (values.help) printHelp(HELP);
   const { smoke } = values;
+  const rounds = whole('rounds', values.rounds ?? (smoke ? '1' : '3'), 1);
   const sizes = values.sizes ?? (smoke ? '0,2000' : '0,100000,1000000');
   return {
     distinct: whole('distinct', values.distinct ?? (smoke ? '300' : '20000'), 1),
-    seconds: positive('seconds', values.seconds ?? (smoke ? '1' : '4')),
-    warmup: positive('warmup', values.warmup ?? (smoke ? '1' : '30')),
-    rounds: whole('rounds', values.rounds ?? (smoke ? '1' : '3'), 1),
+    seconds: positive('seconds', values.seconds ?? (smoke ? '0.3' : '4')),
+    warmup: positive('warmup', values.warmup ?? (smoke ? '0.3' : '30')),
+    rounds,
+    runs: smoke ? 1 : 5 * rounds,
+    floorOnce: smoke,
     sizes: sizes.split(',').map((size) => whole('sizes', size, 0)),
     fulcio: values.fulcio ?? !smoke,
     control: values.control && values.certificates,

@@ -67,7 +67,9 @@ const timestamps = options.timestamps ? await measureTimestamps(bench, issuer.ur
 const artifactLogs = options.artifactLogs ? await measureArtifactLogs(bench, issuer.url) : undefined;
 const search = options.artifactLogs ? await measureSearch(options.searched, log) : undefined;
 const commands = options.commands ? await measureCommands(bench, issuer.url, options.serverCore) : undefined;
-const verification = options.verification ? await measureVerification(options.rounds * 5) : undefined;
+const verification = options.verification
+  ? await measureVerification(options.rounds * 5, Math.min(options.warmup, 2))
+  : undefined;
 const listeners = options.listeners ? await measureListeners(bench, issuer.url) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();

@@ -35,8 +35,9 @@ export interface Bench {
   readonly floorSamples: { readonly idle: RawCosts[]; readonly busy: RawCosts[] };
 }
 
-/** Measures the floor now: between the systems, so that both see the same machine. */
+/** Measures the floor now: between the systems, so that both see the same machine. Each time takes a quarter of a minute. */
 export async function measureFloor({ options, floorSamples, log }: Bench): Promise<void> {
+  if (options.floorOnce && floorSamples.idle.length > 0) return;
   log('measuring the floor …');
   floorSamples.idle.push(measureRawCosts(options.serverCore, 1));
   const busy = pinned(options.loadCore, [process.execPath, join(import.meta.dirname, 'busy.js')]);

@@ -123,11 +123,9 @@ function stock(sample: Sample): Run | undefined {
   }
 }
 
-/** As in a process that has run for a while: the engine compiles what is hot. Milliseconds. */
-const WARMUP_MS = 2_000;
-
-async function warmUp(run: Run): Promise<void> {
-  for (const end = performance.now() + WARMUP_MS; performance.now() < end;) await run();
+/** As in a process that has run for a while: the engine compiles what is hot. */
+async function warmUp(run: Run, seconds: number): Promise<void> {
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end;) await run();
 }
 
 const CALLS = 50;
@@ -140,8 +138,11 @@ async function cpuOf(run: Run): Promise<number> {
   return (user + system) / CALLS;
 }
 
-/** Measures every bundle, in that many rounds; the medians are returned. */
-export async function measureVerification(rounds: number): Promise<readonly VerificationRow[]> {
+/** Measures every bundle, in that many rounds; the medians are returned. Before, each verifier runs for so many seconds. */
+export async function measureVerification(
+  rounds: number,
+  warmup: number,
+): Promise<readonly VerificationRow[]> {
   const rows: VerificationRow[] = [];
   for (const sample of samples()) {
     const { run, checks } = await ours(sample);
@@ -150,7 +151,7 @@ export async function measureVerification(rounds: number): Promise<readonly Veri
     };
     const other = stock(sample);
     const costs: number[][] = [[], [], []];
-    for (const one of [run, other]) if (one !== undefined) await warmUp(one);
+    for (const one of [run, other]) if (one !== undefined) await warmUp(one, warmup);
     for (let round = 0; round < rounds; round++)
       for (const [at, one] of [floor, run, other].entries())
         if (one !== undefined) costs[at]?.push(await cpuOf(one));

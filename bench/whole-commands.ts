@@ -60,7 +60,7 @@ export async function measureCommands(
     const stock = stack === undefined ? [] : [onStockStack(at, stack)];
     const commands = [...ours(at), ...(hasCosign ? cosigns(at) : []), ...stock];
     const samples = new Map(commands.map(({ name }) => [name, [] as Sample[]]));
-    for (let round = 0; round <= 5 * options.rounds; round++)
+    for (let round = 0; round <= options.runs; round++)
       for (const { name, line, isSlow } of commands) {
         if (isSlow === true && round > options.rounds) continue;
         const sample = await timed(line, folder);

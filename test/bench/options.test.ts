@@ -4,8 +4,19 @@ import { parseOptions } from '../../bench/options.ts';
 
 describe('bench/options', () => {
   it('has values for everything, and others for a smoke test', () => {
-    expect(parseOptions([])).to.deep.include({ seconds: 4, sizes: [0, 100_000, 1_000_000], fulcio: true });
-    expect(parseOptions(['--smoke'])).to.deep.include({ seconds: 1, sizes: [0, 2000], fulcio: false });
+    expect(parseOptions([])).to.deep.include({
+      seconds: 4,
+      sizes: [0, 100_000, 1_000_000],
+      fulcio: true,
+      runs: 15,
+    });
+    expect(parseOptions(['--smoke'])).to.deep.include({
+      seconds: 0.3,
+      sizes: [0, 2000],
+      fulcio: false,
+      runs: 1,
+      floorOnce: true,
+    });
     expect(parseOptions(['--sizes', '5,6', '--seconds', '0.5', '--no-fulcio'])).to.deep.include({
       seconds: 0.5,
       sizes: [5, 6],
