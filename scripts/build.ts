@@ -41,7 +41,10 @@ if (!existsSync(mark) || readFileSync(mark, 'utf8') !== sources) {
   writeFileSync(mark, sources);
 }
 await bundleCommands(outDir);
-writeFileSync(join(outDir, 'build.json'), `${JSON.stringify({ commit: commit() })}\n`);
+const about = join(outDir, 'build.json');
+const ofCommit = `${JSON.stringify({ commit: commit() })}\n`;
+// A program that runs from here reads it: where nothing changed, it is never half written.
+if (!existsSync(about) || readFileSync(about, 'utf8') !== ofCommit) writeFileSync(about, ofCommit);
 
 /** Which files the compiler reads, and when each was changed, as one hash. Nothing but a build writes in `dist`. */
 function stateOfSources(): string {
