@@ -412,8 +412,13 @@ export const VERIFICATION: readonly MutatedFile[] = [
       ],
       [
         'accepts an entry without a proof',
-        'if (isOld && api === 1) return `none of',
-        'if (isOld || api === 1) return `none of',
+        'const mayLack = isOld && api === 1;',
+        'const mayLack = isOld || api === 1;',
+      ],
+      [
+        'takes a promise of the log where a proof is required',
+        'if (mayLack && requireInclusion && proof?.checkpoint === undefined)',
+        'if (false)',
       ],
       [
         'accepts a checkpoint that nobody signed',
