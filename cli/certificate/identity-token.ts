@@ -13,7 +13,7 @@ export interface TokenSource {
   /** Where to log in, whatever other ways there are. */
   readonly issuer?: string | undefined;
   /** Where people log in when nothing else is said; else at the service's issuer for them. */
-  readonly usualIssuer?: string | undefined;
+  readonly usualIssuer?: NamedIssuer | undefined;
   /** Of a login the client, of a job the audience; default what the service says for the issuer, else `sigstore`. */
   readonly clientId?: string | undefined;
   readonly flow?: LoginFlow | undefined;
@@ -21,6 +21,12 @@ export interface TokenSource {
   /** Whether a person sits there. */
   readonly interactive: boolean;
   readonly notify: (text: string) => void;
+}
+
+/** An issuer, and who says that people log in there: the person, by a file of theirs, or the service. */
+export interface NamedIssuer {
+  readonly url: string;
+  readonly namedBy: LoginOptions['namedBy'];
 }
 
 const DEFAULT_CLIENT = 'sigstore';
@@ -88,15 +94,21 @@ const noToken = (): CommandError =>
 
 async function loginOptions(source: TokenSource, service: ServiceClient): Promise<LoginOptions> {
   const offered = await service.issuers();
-  const issuer = source.issuer ?? source.usualIssuer ?? onlyIssuer(offered).url;
+  const { url: issuer, namedBy } = issuerOf(source, offered);
   const audience = offered.find(({ url }) => url === issuer)?.audience ?? '';
   return {
     issuer,
+    namedBy,
     clientId: source.clientId ?? (audience === '' ? DEFAULT_CLIENT : audience),
     flow: source.flow ?? 'auto',
     notify: source.notify,
     openBrowser: canOpenBrowser(source.env) ? openBrowser : undefined,
   };
+}
+
+function issuerOf({ issuer, usualIssuer }: TokenSource, offered: readonly OfferedIssuer[]): NamedIssuer {
+  if (issuer !== undefined) return { url: issuer, namedBy: 'person' };
+  return usualIssuer ?? { url: onlyIssuer(offered).url, namedBy: 'service' };
 }
 
 /** The issuer that people log in at: the only one, or the only one for e-mail addresses. */

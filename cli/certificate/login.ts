@@ -3,7 +3,9 @@ import * as oidc from 'openid-client';
 import { CommandError } from '../program/command.ts';
 import { exchangeRaw, parseUrl, requireSafeTransport } from './http.ts';
 import { openLoginCallback } from './login-callback.ts';
+import { isLoopbackHostname } from '../../core/loopback.ts';
 import { printable } from '../../core/printable.ts';
+import { quoted } from '../../storage/quoted-path.ts';
 
 /** How to log in. */
 export type LoginFlow = 'browser' | 'device';
@@ -11,6 +13,9 @@ export type LoginFlow = 'browser' | 'device';
 /** What a login needs. */
 export interface LoginOptions {
   readonly issuer: string;
+  /** Who says that people log in there: the person, by an option or a file of theirs, or the service alone, whose word
+   * leads to no login page of somebody else. */
+  readonly namedBy: 'person' | 'service';
   readonly clientId: string;
   /** The wanted way; `auto` takes the browser where one can open, else the device flow where the issuer has it. */
   readonly flow: LoginFlow | 'auto';
@@ -29,7 +34,14 @@ const USUAL_INTERVAL = 5;
 const MIN_INTERVAL = 1;
 const MAX_INTERVAL = 60;
 
-/** Logs in and answers the ID token. Throws {@link CommandError}. */
+/**
+ * Logs in and answers the ID token. Throws {@link CommandError}, `REFUSED` where the issuer leads to plain HTTP or, on the
+ * word of the service alone, to the login page of another host.
+ *
+ * An issuer that lies may name the login page of an honest one and a token endpoint of its own, to which the code of the
+ * honest one would then go (RFC 9700 §4.4). An `iss` beside the code shows that, and is compared wherever it is given
+ * (RFC 9207 §2.4); most issuers give none. Honest ones do name other hosts, so that these are said and not refused.
+ */
 export async function logIn(options: LoginOptions): Promise<string> {
   try {
     const config = await discover(options);
@@ -53,9 +65,21 @@ async function discover(options: LoginOptions): Promise<oidc.Configuration> {
     [oidc.customFetch]: guardedFetch,
     timeout: 30,
   });
-  const { authorization_endpoint: endpoint } = config.serverMetadata();
-  if (endpoint !== undefined) requireSafeTransport(new URL(endpoint), 'the login page of the issuer');
+  const { authorization_endpoint: page, token_endpoint: exchange } = config.serverMetadata();
+  if (page !== undefined) endpointOf(issuer, page, 'the login page of the issuer');
+  if (exchange !== undefined) endpointOf(issuer, exchange, 'the token endpoint of the issuer');
   return config;
+}
+
+/** A URL that an issuer gave. Throws {@link CommandError} where what goes there could be read on the way, or, of an issuer
+ * elsewhere, would go to this very machine, where only its user's own programs listen. */
+function endpointOf(issuer: URL, text: string, what: string): URL {
+  const url = URL.parse(text);
+  if (url === null) throw new CommandError('FAILED', `${what} is no address: "${printable(text)}"`);
+  requireSafeTransport(url, what);
+  if (isLoopbackHostname(url.hostname) && !isLoopbackHostname(issuer.hostname))
+    throw new CommandError('REFUSED', `${what} is on this machine (${url.host}), and the issuer is not`);
+  return url;
 }
 
 /** Every request of the library goes through the same limits as ours. */
@@ -87,7 +111,10 @@ async function byBrowser(config: oidc.Configuration, options: LoginOptions): Pro
       code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
       code_challenge_method: 'S256',
     });
-    options.notify(`Log in with your browser:\n\n  ${url.href}\n`);
+    requireOwnPage(options, url);
+    options.notify(
+      `Log in with your browser at ${url.host}:\n\n  ${url.href}\n${otherHosts(config, options, url)}`,
+    );
     options.openBrowser?.(url);
     const answer = await callback.wait(expectedState, options.timeoutMs ?? LOGIN_TIMEOUT_MS);
     return await oidc.authorizationCodeGrant(config, answer, {
@@ -108,13 +135,49 @@ async function byDevice(config: oidc.Configuration, options: LoginOptions): Prom
     code_challenge_method: 'S256',
   });
   const { verification_uri: uri, verification_uri_complete: complete = uri, user_code: code } = device;
+  const page = endpointOf(new URL(options.issuer), complete, 'the login page of the issuer');
   options.notify(
-    `Log in on any device:\n\n  ${printable(complete)}\n\nand compare the code: ${printable(code)}\n`,
+    `Log in on any device at ${page.host}:\n\n  ${page.href}\n\nand compare the code: ${printable(code)}\n${otherHosts(config, options, page)}`,
   );
   const signal = AbortSignal.timeout(options.timeoutMs ?? LOGIN_TIMEOUT_MS);
   const interval = Math.min(Math.max(device.interval ?? USUAL_INTERVAL, MIN_INTERVAL), MAX_INTERVAL);
   const polled = { ...device, interval };
   return await oidc.pollDeviceAuthorizationGrant(config, polled, { code_verifier: verifier }, { signal });
+}
+
+/** What the library found wrong, which it puts under a sentence that is the same for all of a kind; below that may be what was read. */
+function plainReason(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown fault';
+  const { cause, message } = error;
+  return cause instanceof Error && cause.name === 'OperationProcessingError' ? cause.message : message;
+}
+
+/** On the word of a service nobody is sent from one host to log in at another. The page for a code is left out: that of Google and of Microsoft is elsewhere. */
+function requireOwnPage({ issuer, namedBy }: LoginOptions, page: URL): void {
+  const { host, hostname } = new URL(issuer);
+  if (namedBy === 'person' || page.hostname === hostname) return;
+  throw new CommandError(
+    'REFUSED',
+    `the issuer at ${host} leads to the login page of another host, ${page.host}, and the service alone says that it is to be asked`,
+    { hint: `If the operator of the service says that this is right: --issuer ${quoted(printable(issuer))}` },
+  );
+}
+
+/** What a person should know before they log in at `page`: which hosts have a part in it beside the issuer's own. Empty where there is none. */
+function otherHosts(config: oidc.Configuration, { issuer }: LoginOptions, page: URL): string {
+  const { host, hostname } = new URL(issuer);
+  const exchange = new URL(config.serverMetadata().token_endpoint ?? issuer);
+  const sentences = [
+    ...(page.hostname === hostname
+      ? []
+      : [
+          `The issuer, ${host}, leads to a page of another host. Go on only if you mean to log in for ${host}.`,
+        ]),
+    ...(exchange.hostname === hostname
+      ? []
+      : [`The issuer, ${host}, has the login completed at ${exchange.host}.`]),
+  ];
+  return sentences.map((sentence) => `\n${sentence}\n`).join('');
 }
 
 const OAUTH_SENTENCES: Readonly<Record<string, string>> = {
@@ -137,8 +200,7 @@ function explained(error: unknown, issuer: string): CommandError {
   const code = typeof fault.error === 'string' ? fault.error : '';
   const said = typeof fault.error_description === 'string' ? fault.error_description : code;
   const known = Object.hasOwn(OAUTH_SENTENCES, code) ? OAUTH_SENTENCES[code] : undefined;
-  const plain = error instanceof Error ? error.message : 'unknown fault';
-  const sentence = known ?? printable(said === '' ? plain : said);
+  const sentence = known ?? printable(said === '' ? plainReason(error) : said);
   return new CommandError('FAILED', `logging in at ${printable(issuer)} did not work: ${sentence}`, {
     cause: error,
   });

@@ -9,6 +9,7 @@ import {
 } from '../../trust/format/signing-config.ts';
 import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
 import { parseUrl } from '../certificate/http.ts';
+import type { NamedIssuer } from '../certificate/identity-token.ts';
 import { ServiceClient } from '../certificate/service.ts';
 import { CommandError } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
@@ -27,7 +28,7 @@ export interface ServiceOptions {
 export interface SigningServices {
   readonly authority: ServiceClient;
   /** Where people log in, if it is known. */
-  readonly usualIssuer: string | undefined;
+  readonly usualIssuer: NamedIssuer | undefined;
   readonly timestampAuthorities: readonly URL[];
   readonly artifactLogs: readonly SigningService[];
   readonly trustedRoot: TrustedRoot;
@@ -109,7 +110,7 @@ function chosen(config: SigningConfig, trustedRoot: TrustedRoot, now: number): S
     throw usage('the signing config names no CA', 'Without one there is no certificate.');
   return {
     authority: new ServiceClient(parseUrl(authority.url, 'the URL of the CA')),
-    ...restOf(config, now),
+    ...restOf(config, 'person', now),
     trustedRoot,
     trustedBy: 'file',
   };
@@ -117,7 +118,7 @@ function chosen(config: SigningConfig, trustedRoot: TrustedRoot, now: number): S
 
 type Rest = Pick<SigningServices, 'usualIssuer' | 'timestampAuthorities' | 'artifactLogs'>;
 
-function restOf(config: SigningConfig, now: number): Rest {
+function restOf(config: SigningConfig, namedBy: NamedIssuer['namedBy'], now: number): Rest {
   const { timestampSelection = ONE, artifactLogSelection = ONE } = config;
   const authorities = selectServices(
     config.timestampAuthorities,
@@ -139,8 +140,9 @@ function restOf(config: SigningConfig, now: number): Rest {
       'the signing config names a log whose entries have no time, and no timestamp authority: nothing would say when it was signed',
       'Get a signing config with a timestamp authority from the operator of the service.',
     );
+  const [issuer] = selectServices(config.openidProviders, ONE, CA_VERSIONS, now, 'OpenID provider');
   return {
-    usualIssuer: selectServices(config.openidProviders, ONE, CA_VERSIONS, now, 'OpenID provider')[0]?.url,
+    usualIssuer: issuer === undefined ? undefined : { url: issuer.url, namedBy },
     timestampAuthorities: authorities.map(({ url }) => parseUrl(url, 'the URL of the timestamp authority')),
     artifactLogs,
   };
@@ -157,7 +159,7 @@ async function servicesAt(
   const own =
     trustedRoot === undefined ? undefined : await readTrustedRootFile(trustedRoot, '--trusted-root');
   const config = await configOf(authority);
-  const rest = restOf(movedTo(authority.url, config.signingConfig), now);
+  const rest = restOf(movedTo(authority.url, config.signingConfig), 'service', now);
   requireSameHost(authority.url, rest);
   return {
     authority,

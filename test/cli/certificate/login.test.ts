@@ -28,6 +28,7 @@ describe('cli/certificate/login', () => {
 
   const options = (more: Partial<LoginOptions>): LoginOptions => ({
     issuer: provider.issuer,
+    namedBy: 'service',
     clientId: 'sigstore',
     flow: 'auto',
     notify: () => undefined,
@@ -48,6 +49,9 @@ describe('cli/certificate/login', () => {
     await opened;
     expect(decodeJwt(token)).to.include({ iss: provider.issuer, aud: 'sigstore', email: 'ada@example.com' });
     expect(said).to.contain(`${provider.issuer}/auth?`);
+    expect(said)
+      .to.contain(`at ${new URL(provider.issuer).host}:`)
+      .and.not.contain('another host');
   });
 
   it('takes the device flow where no browser opens', async () => {
@@ -163,6 +167,125 @@ describe('cli/certificate/login', () => {
         discovery(origin, { authorization_endpoint: 'http://example.com/auth' });
       await withIssuer(answer, async (issuer) => {
         expect((await failureAs(CommandError, logIn(options({ issuer })))).code).to.equal('REFUSED');
+      });
+    });
+
+    /** Comes back from any login page with a code, and with `more` beside it. */
+    const comeBack = (url: URL, more: Readonly<Record<string, string>>): Promise<unknown> => {
+      const back = new URL(String(url.searchParams.get('redirect_uri')));
+      back.search = String(
+        new URLSearchParams({ code: 'c', state: url.searchParams.get('state') ?? '', ...more }),
+      );
+      return fetch(back);
+    };
+
+    it('takes no code of an issuer other than the one that was asked, where the answer says whose it is', async () => {
+      // An honest provider is asked to log in, and the code would go to the one that lies.
+      const honest = { authorization_endpoint: `${provider.issuer}/auth` };
+      const asked: string[] = [];
+      const answer =
+        (origin: string): RequestListener =>
+        (request, response) => {
+          asked.push(request.url ?? '');
+          discovery(origin, honest)(request, response);
+        };
+      await withIssuer(answer, async (issuer) => {
+        let done: Promise<unknown> | undefined;
+        const openBrowser = (url: URL): void => {
+          done = fillForm(url.href, 'ada@example.com').then((callback) => fetch(callback));
+        };
+        const error = await failureAs(CommandError, logIn(options({ issuer, openBrowser })));
+        await done;
+        expect(error.message).to.contain('"iss"');
+        expect(asked).to.deep.equal(['/.well-known/openid-configuration']);
+      });
+    });
+
+    it('takes no code without the name of its issuer, where the issuer announces it', async () => {
+      const answer = (origin: string) =>
+        discovery(origin, { authorization_response_iss_parameter_supported: true });
+      await withIssuer(answer, async (issuer) => {
+        const openBrowser = (url: URL): void => void comeBack(url, {});
+        const error = await failureAs(CommandError, logIn(options({ issuer, openBrowser })));
+        expect(error.message).to.contain('"iss"');
+      });
+    });
+
+    it('leads to the login page of another host on the word of a person alone, and names it', async () => {
+      const answer = (origin: string) =>
+        discovery(origin, {
+          authorization_endpoint: `${origin}/auth`.replace('127.0.0.1', 'localhost'),
+          token_endpoint: `${origin}/token`.replace('127.0.0.1', 'localhost'),
+        });
+      await withIssuer(answer, async (issuer) => {
+        const { host, port } = new URL(issuer);
+        const opened: URL[] = [];
+        let said = '';
+        const login = options({
+          issuer,
+          notify: (text) => (said += text),
+          openBrowser: (url) => {
+            opened.push(url);
+            void comeBack(url, { error: 'access_denied' });
+          },
+        });
+        const refused = await failureAs(CommandError, logIn(login));
+        expect(refused.code).to.equal('REFUSED');
+        expect(refused.message).to.contain(`localhost:${port}`).and.contain(host);
+        expect(refused.hint).to.contain(`--issuer ${issuer}`);
+        expect([opened, said]).to.deep.equal([[], '']);
+
+        await failureAs(CommandError, logIn({ ...login, namedBy: 'person' }));
+        expect(opened).to.have.length(1);
+        expect(said).to.contain(`at localhost:${port}:`).and.contain(`log in for ${host}`);
+        expect(said).to.contain(`completed at localhost:${port}`);
+      });
+    });
+
+    it('names the host where a code is to be entered, in letters that cannot be mistaken', async () => {
+      const answer =
+        (origin: string): RequestListener =>
+        (request, response) => {
+          const device = {
+            device_code: 'd',
+            user_code: 'AAAA-BBBB',
+            // The first letter is Cyrillic.
+            verification_uri: 'https://\u0430ccounts.example.com/device',
+            expires_in: 1,
+            interval: 1,
+          };
+          if (request.url === '/device')
+            response.setHeader('content-type', 'application/json').end(JSON.stringify(device));
+          else discovery(origin, { device_authorization_endpoint: `${origin}/device` })(request, response);
+        };
+      await withIssuer(answer, async (issuer) => {
+        let said = '';
+        const notify = (text: string): void => void (said += text);
+        await failureAs(CommandError, logIn(options({ issuer, flow: 'device', notify, timeoutMs: 20 })));
+        expect(said).to.contain('at xn--').and.contain('another host').and.not.contain('\u0430');
+      });
+    });
+
+    it('sends nobody to enter a code over plain HTTP elsewhere', async () => {
+      const answer =
+        (origin: string): RequestListener =>
+        (request, response) => {
+          const device = {
+            device_code: 'd',
+            user_code: 'u',
+            verification_uri: 'http://example.com/',
+            expires_in: 1,
+          };
+          if (request.url === '/device')
+            response.setHeader('content-type', 'application/json').end(JSON.stringify(device));
+          else discovery(origin, { device_authorization_endpoint: `${origin}/device` })(request, response);
+        };
+      await withIssuer(answer, async (issuer) => {
+        const error = await failureAs(
+          CommandError,
+          logIn(options({ issuer, flow: 'device', timeoutMs: 20 })),
+        );
+        expect(error.code).to.equal('REFUSED');
       });
     });
 
