@@ -8,20 +8,33 @@
  *
  * Entries are in groups of 16,384. So rows are added to the pages of one group alone, however large the log is, and a search goes from
  * group to group and can stop between two. A row that is wrong costs a look into the log, because every hit is read there. One that is missing would
- * hide an entry, so each group is held to its `part` before the first search.
+ * hide an entry, so each group is held to its `part` before the first search. The file may be of others, with pages that refer to each other
+ * without end: no more rows are read of a group than its `part` says, and no more than the file has room for.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { equalBytes } from '../core/bytes.ts';
-import { removeDatabase } from '../tlog/core/derived-file.ts';
+import { requireTables } from '../storage/sqlite.ts';
+import { openDerivedDatabase, removeDatabase } from '../tlog/core/derived-file.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { EntryKeys } from './search-keys.ts';
 
 /** Entries of a group. */
 export const GROUP = 16_384;
 
+/** Bytes that no row is below. */
+const LEAST_ROW = 4;
+
 /** Version of the tables and of what entries are found by. */
 const FORMAT = 2;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY, log_id BLOB NOT NULL, covered INTEGER NOT NULL, last_leaf BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS term (grp INTEGER, hash INTEGER, place INTEGER, PRIMARY KEY (grp, hash, place)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS name (grp INTEGER, text BLOB, place INTEGER, PRIMARY KEY (grp, text, place)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS part (grp INTEGER PRIMARY KEY, terms INTEGER NOT NULL, names INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;
+`;
 
 /** Bytes of a name that are kept for searches by its beginning. */
 export const LONGEST_PREFIX = 512;
@@ -100,9 +113,11 @@ export class SearchTables {
 
   /** Throws {@link Damage} unless the group has the rows that were put into it. */
   check(group: number): void {
-    const found = this.#termsOf(group);
-    const names = this.#namesOf(group);
     const part = this.#partOf(group);
+    if ((part.terms + part.names) * LEAST_ROW > this.#bytes)
+      throw new Damage(`group ${group} has more than the file`);
+    const found = this.#termsOf(group, part.terms + 1);
+    const names = this.#namesOf(group, part.names + 1);
     const isWhole =
       found.terms === part.terms &&
       names.names === part.names &&
@@ -110,20 +125,28 @@ export class SearchTables {
     if (!isWhole) throw new Damage(`group ${group} is not as it was written`);
   }
 
-  #termsOf(group: number): Part {
+  /** Of the file with its WAL. */
+  get #bytes(): number {
+    return ['', '-wal']
+      .map((suffix) => statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0)
+      .reduce((sum, size) => sum + size, 0);
+  }
+
+  #termsOf(group: number, most: number): Part {
     const row = this.#db
       .prepare(
-        `SELECT count(*) AS terms, total(((hash % ${MODULUS}) * (place + 1)) % ${MODULUS}) AS checksum FROM term WHERE grp = ?`,
+        `SELECT count(*) AS terms, total(((hash % ${MODULUS}) * (place + 1)) % ${MODULUS}) AS checksum
+         FROM (SELECT hash, place FROM term WHERE grp = ? LIMIT ?)`,
       )
-      .get(group);
+      .get(group, most);
     return { ...EMPTY, terms: Number(row?.['terms']), checksum: Number(row?.['checksum']) % MODULUS };
   }
 
-  #namesOf(group: number): Part {
+  #namesOf(group: number, most: number): Part {
     let [names, checksum] = [0, 0];
     for (const { text, place } of this.#db
-      .prepare('SELECT text, place FROM name WHERE grp = ?')
-      .iterate(group)) {
+      .prepare('SELECT text, place FROM name WHERE grp = ? LIMIT ?')
+      .iterate(group, most)) {
       names++;
       const bytes = text instanceof Uint8Array ? text : Buffer.alloc(0);
       checksum = (checksum + checksumOf(crc32(bytes), Number(place))) % MODULUS;
@@ -171,9 +194,10 @@ export class SearchTables {
     const end = Buffer.concat([begin, Uint8Array.of(0xff)]);
     return this.#db
       .prepare(
-        `SELECT DISTINCT place FROM name WHERE grp = ? AND text >= ? AND text < ? AND place < ? ORDER BY place DESC LIMIT ?`,
+        `SELECT DISTINCT place FROM (SELECT place FROM name WHERE grp = ? AND text >= ? AND text < ? AND place < ? LIMIT ?)
+         ORDER BY place DESC LIMIT ?`,
       )
-      .all(group, begin, end, before, limit)
+      .all(group, begin, end, before, this.#partOf(group).names, limit)
       .map(({ place }) => Number(place));
   }
 
@@ -189,19 +213,14 @@ export class SearchTables {
 
   /** NORMAL: a power cut may lose the newest rows, together with the mark that says they are there. */
   #prepare(): DatabaseSync {
-    const opened = new DatabaseSync(this.#path);
+    const opened = openDerivedDatabase(this.#path);
     try {
       opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;');
       const isNew = opened.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
       const format = opened.prepare('PRAGMA user_version').get()?.['user_version'];
       if (!isNew && format !== FORMAT) throw new Damage('of another version');
-      opened.exec(`
-        PRAGMA user_version = ${FORMAT};
-        CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY, log_id BLOB NOT NULL, covered INTEGER NOT NULL, last_leaf BLOB NOT NULL) STRICT;
-        CREATE TABLE IF NOT EXISTS term (grp INTEGER, hash INTEGER, place INTEGER, PRIMARY KEY (grp, hash, place)) STRICT, WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS name (grp INTEGER, text BLOB, place INTEGER, PRIMARY KEY (grp, text, place)) STRICT, WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS part (grp INTEGER PRIMARY KEY, terms INTEGER NOT NULL, names INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;
-      `);
+      opened.exec(`PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
+      requireTables(opened, SCHEMA);
       opened
         .prepare("INSERT OR IGNORE INTO mark (one, log_id, covered, last_leaf) VALUES (1, ?, 0, x'')")
         .run(this.#logId);

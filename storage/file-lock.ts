@@ -1,7 +1,8 @@
 /** A lock between processes that ends with the process that holds it. */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FileFault } from './file-fault.ts';
+import { openLock } from './sqlite.ts';
 
 /** SQLite's SQLITE_BUSY. */
 const BUSY = 5;
@@ -37,7 +38,7 @@ async function take(path: string, deadline: number): Promise<DatabaseSync> {
 function tryLock(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path);
+    database = openLock(path);
     database.exec('BEGIN EXCLUSIVE');
     return database;
   } catch (error) {

@@ -10,11 +10,10 @@
  */
 import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { lookAtCopy, removeCopies } from '../../storage/database-copy.ts';
 import { FileFault } from '../../storage/file-fault.ts';
-import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
+import { DURABLE, isCorruption, openDatabase, sqliteMessage } from '../../storage/sqlite.ts';
 import { ReplayFault } from './replay-fault.ts';
 
 /** Version of the tables. */
@@ -152,9 +151,7 @@ function requireUsable(path: string): void {
 
 /** Judges the file without its WAL, in the way in which SQLite locks nothing and makes no file beside it. */
 function lookAt(path: string): void {
-  const url = pathToFileURL(path);
-  url.searchParams.set('immutable', '1');
-  const db = new DatabaseSync(url, { readOnly: true });
+  const db = openDatabase(path, { readOnly: true, isUnchanging: true });
   try {
     if (!isEmpty(db)) requireFormat(db, path);
   } finally {
@@ -186,7 +183,7 @@ function open(path: string): DatabaseSync {
 
 /** Opens `file`, making the tables where there are none; `path` is its name for people. */
 function openFor(file: string, path = file): DatabaseSync {
-  const db = new DatabaseSync(file, { timeout: 5000 });
+  const db = openDatabase(file, { timeout: 5000 });
   try {
     db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${16 * 1024 * 1024};`);
     if (isEmpty(db)) create(db, file);

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -276,6 +284,27 @@ describe('search/search-index', function () {
       },
     ],
     [
+      'runs a statement of somebody else where a row is written',
+      () => {
+        change(
+          'CREATE TRIGGER more AFTER INSERT ON term BEGIN DELETE FROM term WHERE place < NEW.place; END',
+        );
+        change('UPDATE mark SET covered = 0; DELETE FROM term; DELETE FROM name; DELETE FROM part');
+      },
+    ],
+    [
+      'has a view in the place of a table',
+      () => {
+        change('ALTER TABLE term RENAME TO old; CREATE VIEW term AS SELECT * FROM old WHERE place <> 2');
+      },
+    ],
+    [
+      'says that a group has more rows than there is room for',
+      () => {
+        change('UPDATE part SET terms = 900000000000');
+      },
+    ],
+    [
       'is of another version',
       () => {
         change('PRAGMA user_version = 99');
@@ -298,6 +327,21 @@ describe('search/search-index', function () {
       expect(await found(searched, [digest('sha256:2')])).to.deep.equal([2]);
       expect(await found(searched, [{ by: 'name-prefix', value: 'alice' }])).to.deep.equal([3]);
     });
+
+  it('is not written through a link, and follows no journal of somebody else', async () => {
+    fill(3);
+    const other = join(root, 'other.db');
+    const theirs = new DatabaseSync(other);
+    theirs.exec('CREATE TABLE precious (a)');
+    theirs.close();
+    const before = readFileSync(other);
+    symlinkSync(other, path());
+    writeFileSync(`${path()}-journal`, Buffer.alloc(600, 1));
+    expect(await found(index(), [digest('sha256:2')])).to.deep.equal([2]);
+    expect(readFileSync(other).equals(before)).to.equal(true);
+    expect(lstatSync(path()).isFile()).to.equal(true);
+    expect(existsSync(`${path()}-journal`)).to.equal(false);
+  });
 
   it('is made anew for another log in the same place', async () => {
     fill(3);

@@ -1,6 +1,8 @@
 /** A database beside a log that holds nothing that the log does not, and the thread that owns it. */
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openDatabase } from '../../storage/sqlite.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 import { LogError } from './log-error.ts';
 
@@ -86,7 +88,19 @@ export class DerivedFile<Request, Reply> {
   }
 }
 
+/** What SQLite keeps beside a database, or looks for there. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal'];
+
 /** Removes a database of SQLite with the files beside it. Only for one that can be made anew, and that no other thread has open. */
 export function removeDatabase(path: string): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
+}
+
+/** Opens the database at `path` for writing, or makes it, for the thread that owns it. What lies there may be of others: through a link something
+ * else would be written, a pipe would be waited for, and a journal, of which no kill leaves more than one of an empty database, would be followed. All these are removed before. Throws what
+ * `openDatabase` throws. */
+export function openDerivedDatabase(path: string): DatabaseSync {
+  const found = SUFFIXES.map((suffix) => lstatSync(path + suffix, { throwIfNoEntry: false }));
+  if (found.some((stats) => stats?.isFile() === false) || found.at(-1) !== undefined) removeDatabase(path);
+  return openDatabase(path);
 }

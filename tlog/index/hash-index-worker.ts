@@ -7,13 +7,13 @@
  *
  * A look-up reads one bucket of every group. Each must be there, and whole: only then is an entry known to be absent.
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
-import { isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
+import { isCorruption, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
-import { removeDatabase } from '../core/derived-file.ts';
+import { openDerivedDatabase, removeDatabase } from '../core/derived-file.ts';
 import { LogError } from '../core/log-error.ts';
 
 /** What the worker is started with. */
@@ -37,6 +37,11 @@ export interface HashIndexReply {
 
 /** Version of the tables. */
 const FORMAT = 2;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY, log_id BLOB NOT NULL, covered INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS leaf (bucket INTEGER, grp INTEGER, rows BLOB NOT NULL, PRIMARY KEY (bucket, grp)) STRICT, WITHOUT ROWID;
+`;
 
 const BUCKETS = 4096;
 /** A prefix has 48 bits: 12 of the bucket, 32 that are kept, 4 that are not. */
@@ -63,17 +68,14 @@ function open(): DatabaseSync {
 
 /** NORMAL: a power cut may lose the newest rows, together with the mark that says they are there. */
 function prepare(): DatabaseSync {
-  const opened = new DatabaseSync(path);
+  const opened = openDerivedDatabase(path);
   try {
     opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     const isNew = opened.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
     const format = opened.prepare('PRAGMA user_version').get()?.['user_version'];
     if (!isNew && format !== FORMAT) throw new Error('of another version');
-    opened.exec(`
-      PRAGMA user_version = ${FORMAT};
-      CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY, log_id BLOB NOT NULL, covered INTEGER NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS leaf (bucket INTEGER, grp INTEGER, rows BLOB NOT NULL, PRIMARY KEY (bucket, grp)) STRICT, WITHOUT ROWID;
-    `);
+    opened.exec(`PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
+    requireTables(opened, SCHEMA);
     opened.prepare('INSERT OR IGNORE INTO mark (one, log_id, covered) VALUES (1, ?, 0)').run(logId);
     return opened;
   } catch (error) {
@@ -142,14 +144,18 @@ function sumOf(bucket: number, group: number, rows: Uint8Array): number {
 function find(prefix: number, groups: number, size: number): number[] {
   const bucket = bucketOf(prefix);
   const kept = keptOf(prefix);
-  const found = db.prepare('SELECT grp, rows FROM leaf WHERE bucket = ? ORDER BY grp').all(bucket);
-  if (found.length < groups) throw new Damage(`bucket ${bucket} of a group is missing`);
+  const found = db
+    .prepare('SELECT grp, rows FROM leaf WHERE bucket = ? ORDER BY grp LIMIT ?')
+    .iterate(bucket, groups);
   const indexes: number[] = [];
-  for (const [group, row] of found.slice(0, groups).entries()) {
+  let group = 0;
+  for (const row of found) {
     const rows = soundRows(bucket, group, row);
     for (let at = 0; at < rows.length; at += ROW)
       if (rows.readUInt32BE(at) === kept) indexes.push(group * size + rows.readUInt16BE(at + 4));
+    group++;
   }
+  if (group < groups) throw new Damage(`bucket ${bucket} of a group is missing`);
   return indexes;
 }
 

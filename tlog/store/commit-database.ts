@@ -7,12 +7,11 @@
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           as in its bundle; only entries that are not yet in a full one
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { existsSync, statSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { equalBytes, utf8, utf8Text } from '../../core/bytes.ts';
 import { FileFault } from '../../storage/file-fault.ts';
-import { DURABLE, isCorruption, sqliteMessage } from '../../storage/sqlite.ts';
+import { DURABLE, isCorruption, openDatabase, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
 import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
 import { LogError, type LogReason } from '../core/log-error.ts';
 import type { LogIdentity } from '../core/log-identity.ts';
@@ -51,7 +50,7 @@ export function storageError(path: string, error: unknown): LogError {
 
 /** Makes `path` with the tables of a new log and its first, empty head. */
 export function createCommitDatabase(path: string, identity: LogIdentity, head: Head): void {
-  const db = new DatabaseSync(path);
+  const db = openDatabase(path);
   try {
     // A page holds several entries of two to three kilobytes, so that a batch writes few pages.
     db.exec(`PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; ${DURABLE}`);
@@ -72,11 +71,12 @@ export function createCommitDatabase(path: string, identity: LogIdentity, head: 
   }
 }
 
-/** Opens for writing; throws {@link LogError}. */
+/** Opens for writing what was read before; throws {@link LogError}. */
 export function openForWriting(path: string): DatabaseSync {
   requireFile(path);
-  const db = new DatabaseSync(path, { timeout: 5000 });
+  const db = openDatabase(path, { timeout: 5000, isJudged: true });
   try {
+    requireTables(db, SCHEMA);
     db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit = ${WAL_KEPT};`);
     return db;
   } catch (error) {
@@ -95,7 +95,7 @@ export function openForReading(path: string): DatabaseSync {
  * wait for ever for a pipe that nobody writes to. */
 export function requireFile(path: string): void {
   if (!existsSync(path)) throw missing(path);
-  for (const name of [path, `${path}-wal`, `${path}-shm`])
+  for (const name of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`])
     if (statSync(name, { throwIfNoEntry: false })?.isFile() === false)
       throw new LogError('LOG_STORAGE', `${name} is not a file`);
 }
@@ -103,7 +103,7 @@ export function requireFile(path: string): void {
 /** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
  * the database alone is everything, and may be read as unchangeable. */
 function openReadOnly(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  const db = openDatabase(path, { readOnly: true, timeout: 5000 });
   try {
     db.prepare('SELECT 1 FROM sqlite_schema').get();
     return db;
@@ -116,11 +116,8 @@ function openReadOnly(path: string): DatabaseSync {
 
 /** Opens a file that nobody changes, for reading: without its WAL, without a lock, and without a file beside it. Not while
  * this process has the file open otherwise: closing it drops the locks on it. */
-export function openUnchanging(path: string): DatabaseSync {
-  const url = pathToFileURL(path);
-  url.searchParams.set('immutable', '1');
-  return new DatabaseSync(url, { readOnly: true });
-}
+export const openUnchanging = (path: string): DatabaseSync =>
+  openDatabase(path, { readOnly: true, isUnchanging: true });
 
 /** There is no `commit.db`. */
 const missing = (path: string): LogError =>
@@ -128,8 +125,9 @@ const missing = (path: string): LogError =>
     hint: 'Make one with `mayfly init`, or name the directory that holds it.',
   });
 
-/** Whose store it is; throws {@link LogError} for a format that is not ours. */
+/** Whose store it is; throws {@link LogError} for a format, and ForeignDatabase for tables, that are not ours. */
 export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdentity {
+  requireTables(db, SCHEMA);
   const value = (key: string): unknown =>
     db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
   const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
@@ -152,19 +150,38 @@ export function readState(db: DatabaseSync, path: string): CommittedState {
   db.exec('BEGIN');
   try {
     const head = readHead(db, path);
-    const rows = db.prepare('SELECT idx, bytes FROM entry ORDER BY idx').all();
-    const entries = rows.map((row) => row['bytes']).filter((bytes) => bytes instanceof Uint8Array);
-    const firstEntry = rows.length === 0 ? head.size : Number(rows[0]?.['idx']);
-    const gapless = rows.every((row, i) => row['idx'] === firstEntry + i);
-    if (!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size) {
-      throw new LogError('LOG_CORRUPT', `${path}: the entries do not end where the head does`);
-    }
+    const { firstEntry = head.size, entries } = readEntries(db, path);
+    if (firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size) throw wrongEntries(path);
     const frozenAt = readFrozenAt(db);
     return { head, firstEntry, entries, ...(frozenAt === undefined ? {} : { frozenAt }) };
   } finally {
     db.exec('ROLLBACK');
   }
 }
+
+/** One after the other, and no further than they are right: pages of a damaged file may refer to each other without end, and many
+ * rows share the bytes of one. Throws {@link LogError}. */
+function readEntries(
+  db: DatabaseSync,
+  path: string,
+): { readonly firstEntry: number | undefined; readonly entries: readonly Uint8Array[] } {
+  let firstEntry: number | undefined;
+  let left = [path, `${path}-wal`].reduce((sum, file) => sum + sizeOf(file), 0);
+  const entries: Uint8Array[] = [];
+  for (const { idx, bytes } of db.prepare('SELECT idx, bytes FROM entry ORDER BY idx').iterate()) {
+    firstEntry ??= Number(idx);
+    if (idx !== firstEntry + entries.length || !(bytes instanceof Uint8Array)) throw wrongEntries(path);
+    left -= bytes.length;
+    if (left < 0) throw new LogError('LOG_CORRUPT', `${path}: the entries are longer than the file`);
+    entries.push(bytes);
+  }
+  return { firstEntry, entries };
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
+const wrongEntries = (path: string): LogError =>
+  new LogError('LOG_CORRUPT', `${path}: the entries do not end where the head does`);
 
 /** Notes, in one transaction, that the log ended at `at`, milliseconds since the epoch. */
 export function writeEnd(db: DatabaseSync, at: number): void {

@@ -3,10 +3,10 @@
  * order. Everything that decides is in commit-snapshot.ts, commit-database.ts and commit-transaction.ts.
  */
 import { statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 import { removeCopies } from '../../storage/database-copy.ts';
-import { isCorruption } from '../../storage/sqlite.ts';
+import { isCorruption, openLock } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
 import {
   bindIdentity,
@@ -64,7 +64,7 @@ const GROWN = 4 * WAL_KEPT;
  * of a file drops the process's POSIX locks on it. */
 function takeLock(): DatabaseSync {
   try {
-    const lock = new DatabaseSync(lockPath, { timeout: 0 });
+    const lock = openLock(lockPath, { timeout: 0 });
     try {
       // Without a journal on disk: nothing is ever written here, and nothing is to be left by a kill.
       lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

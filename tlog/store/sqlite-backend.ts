@@ -1,9 +1,10 @@
 /** The commit store of a log in files of its directory: `commit.db`, and `lock.db`, which its one writer holds. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeCopies } from '../../storage/database-copy.ts';
+import { openLock } from '../../storage/sqlite.ts';
 import { surveyWal } from '../../storage/wal-survey.ts';
 import { LogError } from '../core/log-error.ts';
 import {
@@ -103,7 +104,7 @@ async function whileLocked<T>(directory: string, work: (store: LockedStore) => P
 /** Many may hold it. What is on a medium that cannot be written can be held, too; without the file there never was a writer. */
 function holdShared(path: string): () => void {
   if (!existsSync(path)) return () => undefined;
-  const lock = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+  const lock = openLock(path, { readOnly: true, timeout: 0 });
   try {
     lock.exec('BEGIN');
     lock.prepare('SELECT 1 FROM sqlite_schema').get();
@@ -118,7 +119,7 @@ function holdShared(path: string): () => void {
 
 /** As the writer takes it, and released by closing. Nothing else in this process may have the file open. */
 function takeLock(path: string): DatabaseSync {
-  const lock = new DatabaseSync(path, { timeout: 0 });
+  const lock = openLock(path, { timeout: 0 });
   try {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;

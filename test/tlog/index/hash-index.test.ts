@@ -150,6 +150,14 @@ describe('tlog/index/hash-index', function () {
     await other.settled();
     expect(reads, 'of another log').to.equal(256);
     await other.close();
+    const triggered = new DatabaseSync(join(root, 'index.db'));
+    triggered.exec('CREATE TRIGGER more AFTER INSERT ON leaf BEGIN DELETE FROM leaf; END');
+    triggered.close();
+    reads = 0;
+    const without = index(GROUP, new Uint8Array(32));
+    await without.settled();
+    expect(reads, 'with a statement of somebody else').to.equal(256);
+    await without.close();
     writeFileSync(
       join(root, 'index.db'),
       'this is no database, but it is long enough to be read as one'.repeat(100),
