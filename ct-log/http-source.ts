@@ -1,7 +1,8 @@
-import { messageOf } from '../core/errors.ts';
+import { FormatError, messageOf } from '../core/errors.ts';
 import { RETRY_LIMITS, retryAfterSeconds, retryDelay, retrying } from '../core/retry.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { mostBytes } from '../tlog/core/log-file.ts';
+import { parseCheckpoint } from '../tlog/format/checkpoint.ts';
 import { tileOrFull, tooLong, type LogSource } from './source.ts';
 
 /** Milliseconds until one answer must be there. */
@@ -24,7 +25,8 @@ interface HttpSourceOptions {
 }
 
 /** The log served under `url` (with or without a slash at its end). Redirects are followed within its origin only; a
- * server that says "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404. */
+ * server that says "later" (429, 503) is asked again, within {@link RETRY_LIMITS}. Throws {@link LogError} `LOG_STORAGE` when the server cannot be reached or answers anything but 200 and 404, and for an answer that is not of
+ * the form of what was asked for: somebody on the way may have given it, and it says nothing of the log. */
 export function httpSource(
   url: string,
   { accessToken, deadline, send = fetch }: HttpSourceOptions = {},
@@ -32,8 +34,12 @@ export function httpSource(
   const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
-  const get = (path: string): Promise<Uint8Array> =>
-    download(`${base}/${path}`, { headers, limit: mostBytes(path), deadline, send });
+  const get = async (path: string): Promise<Uint8Array> => {
+    const url = `${base}/${path}`;
+    const bytes = await download(url, { headers, limit: mostBytes(path), deadline, send });
+    requireForm(url, path, bytes);
+    return bytes;
+  };
   return {
     name: base,
     get,
@@ -114,6 +120,71 @@ async function readBody(url: string, response: Response, limit: number): Promise
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** What lies at a path, and whether bytes have the form of it. A tile that is cut or changed is of the log's own, and judged by who reads it. */
+const FORMS: readonly (readonly [at: RegExp, what: string, isOne: (bytes: Uint8Array) => boolean])[] = [
+  [/(?:^|\/)checkpoint$/, 'a checkpoint', isCheckpoint],
+  [/(?:^|\/)tile\/entries\//, 'a tile', (bytes) => !isText(bytes) || isEntryBundle(bytes)],
+  [/(?:^|\/)tile\//, 'a tile', (bytes) => !isText(bytes)],
+  [/^issuer\//, 'a certificate', (bytes) => !isText(bytes)],
+  [/^/, 'JSON', isJson],
+];
+
+/** Throws for a page, such as that of a proxy, in the place of what should lie at `path`. */
+function requireForm(url: string, path: string, bytes: Uint8Array): void {
+  const [, what = '', isOne] = FORMS.find(([at]) => at.test(path)) ?? [];
+  if (isOne === undefined || isOne(bytes)) return;
+  throw new LogError('LOG_STORAGE', `${url} cannot be read: ${what} should be there, and ${cameAs(bytes)}`, {
+    hint: 'A proxy, a gateway or a login page may have answered in the place of the log, of which this says nothing. Open the address in a browser, or ask from another network.',
+  });
+}
+
+function isCheckpoint(bytes: Uint8Array): boolean {
+  try {
+    parseCheckpoint(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
+}
+
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Enough to know text by. */
+const BEGINNING = 4096;
+
+/** Whether the bytes begin as text, or are none at all. No tile of hashes or certificates does: the times of entries begin with a zero, and hashes are of any bytes. */
+function isText(bytes: Uint8Array): boolean {
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    return !/[^\P{Cc}\t\n\r]/u.test(decoder.decode(bytes.subarray(0, BEGINNING), { stream: true }));
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the bytes are entries with their lengths before them (c2sp.org/tlog-tiles, "Log Entries"), which may be text throughout. */
+function isEntryBundle(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = 0;
+  while (at + 2 <= bytes.length) at += 2 + view.getUint16(at);
+  return at === bytes.length && at > 0;
+}
+
+function cameAs(bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'nothing came';
+  if (/^\s*<(?:!doctype|html|head|body|\?xml)/i.test(Buffer.from(bytes.subarray(0, 256)).toString('latin1')))
+    return `a page of ${bytes.length} bytes came`;
+  return `${bytes.length} other bytes came`;
 }
 
 function unreachable(url: string, error: unknown): LogError {

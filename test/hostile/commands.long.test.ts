@@ -27,6 +27,9 @@ import { failureOf } from '../support/failure.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** Of nobody. */
+const CHECKPOINT = `x\n0\n${Buffer.alloc(32).toString('base64')}\n\n— x AAAAAAAA\n`;
+
 describe('hostile: what leads a command on', function () {
   this.timeout(120_000);
   let directory: string;
@@ -115,9 +118,9 @@ describe('hostile: what leads a command on', function () {
   it('a redirect within the log is followed', async () => {
     answer = (request, response) => {
       if (request.url === '/checkpoint') redirect('/moved')(request, response);
-      else response.end('moved');
+      else response.end(CHECKPOINT);
     };
-    expect(Buffer.from(await httpSource(urlOf(server)).checkpoint()).toString()).to.equal('moved');
+    expect(Buffer.from(await httpSource(urlOf(server)).checkpoint()).toString()).to.equal(CHECKPOINT);
   });
 
   it('sixty thousand logs of a service are not asked for one by one', async () => {
@@ -220,7 +223,10 @@ describe('hostile: what leads a command on', function () {
     const words = ['verify', 'certificate', 'cert.pem', '--trust', 'trust', '--any-identity'];
     const verified = await runMayfly(words, { cwd: directory });
     expect([verified.code, verified.stderr.includes('root.pem is not a file')]).to.deep.equal([2, true]);
-    answer = json({ logs: [{ name: '2026' }] });
+    answer = (request, response) => {
+      if (request.url?.endsWith('checkpoint') === true) response.end(CHECKPOINT);
+      else json({ logs: [{ name: '2026' }] })(request, response);
+    };
     const status = await log('status', '--trust', 'trust');
     expect([status.code, status.stderr.includes('log.vkey is not a file')]).to.deep.equal([2, true]);
     answer = json({

@@ -117,7 +117,7 @@ async function hasLog(
   api: 1 | 2,
   end: CommandEnd | undefined,
 ): Promise<boolean> {
-  const source = httpSource(url, { accessToken: token, deadline: end?.signal });
+  const source = httpSource(url, { accessToken: token, deadline: end?.signal, send: routedFetch });
   try {
     await source.get(api === 1 ? 'api/v1/log' : 'api/v2/checkpoint');
     return true;

@@ -5,6 +5,7 @@ import { RETRY_LIMITS, retryDelay, retrying } from '../../../core/retry.ts';
 import { parseStrictJson, type JsonValue } from '../../../core/strict-json.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
+import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { CompactRange } from '../../../tlog/format/compact-range.ts';
 import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
 import { exchangeBytes, retryAfterOf, type CommandEnd, type RawAnswer } from '../../certificate/http.ts';
@@ -45,7 +46,9 @@ export class RekorV1Reads {
       (sum, shard) => sum + numberOf(recordOf(shard)['treeSize']),
       0,
     );
-    return { checkpoint: utf8(textOf(signedTreeHead)), treeId: textOf(treeID) };
+    const checkpoint = utf8(textOf(signedTreeHead));
+    reading(() => parseCheckpoint(checkpoint));
+    return { checkpoint, treeId: textOf(treeID) };
   }
 
   async consistency(first: number, last: number, treeId: string): Promise<readonly Uint8Array[]> {

@@ -1,5 +1,4 @@
 /** `mayfly log watch` beside a whole service: in its directory and at its URL, with a webhook. */
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,14 +9,16 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { isOverLogs, searchLogs } from '../../../cli/log/log-search.ts';
 import type { LogSearchOptions } from '../../../cli/log/logs-query.ts';
+import { isLogVerdict } from '../../../cli/log/log-verdict.ts';
 import { watch, type WatchOptions } from '../../../cli/log/log-watch.ts';
-import { CommandError, exitCodeOf } from '../../../cli/program/command.ts';
+import { CommandError, exitCodeOf, exitCodeOfJudge } from '../../../cli/program/command.ts';
 import { exportFiles } from '../../../cli/trust/trust-export.ts';
 import { createDirectoryLog } from '../../../instance/create-artifact-log.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { openArtifactReads } from '../../../rekor/artifact-reads.ts';
 import { redactEntries } from '../../../rekor/redact-entries.ts';
 import { encodeSct, encodeSctList } from '../../../ct-log/format/sct.ts';
+import { MayflyError } from '../../../core/errors.ts';
 import { octetString } from '../../../core/der-writer.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
@@ -26,6 +27,7 @@ import { email, namedCertificate, signatureBy } from '../../search/support/bodie
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
 import { failureAs, failureOf } from '../../support/failure.ts';
+import { startFront, type FrontAnswer, type FrontServer } from '../../support/front-server.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
@@ -39,6 +41,16 @@ type IndexEntry = Readonly<Record<string, unknown>>;
 interface IndexPage {
   readonly entries: readonly IndexEntry[];
 }
+
+/** Changes one bit of an answer; counted from the end below 0. */
+const changedAt =
+  (place: number) =>
+  (own: FrontAnswer): FrontAnswer => {
+    const body = Buffer.from(own.body);
+    const at = place < 0 ? body.length + place : place;
+    body.writeUInt8(body.readUInt8(at) ^ 1, at);
+    return { ...own, body };
+  };
 
 describe('mayfly log watch', function () {
   this.timeout(60_000);
@@ -277,42 +289,28 @@ describe('mayfly log watch', function () {
     });
 
     describe('of a service whose index lies', () => {
-      let front: Server;
+      let front: FrontServer;
       /** What the index answers, after so many pages. */
       let index: (page: number, honest: IndexPage) => { readonly status?: number; readonly json: unknown };
       let pages = 0;
 
       beforeEach(async () => {
         pages = 0;
-        front = createServer((request, response) => {
-          void (async () => {
-            const { method = 'GET', url: path = '', headers } = request;
-            const chunks: Buffer[] = [];
-            for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-            const type = headers['content-type'];
-            const answer = await fetch(service.url + path, {
-              method,
-              ...(type === undefined ? {} : { headers: { 'content-type': type } }),
-              ...(method === 'POST' ? { body: Buffer.concat(chunks) } : {}),
-            });
-            const bytes = Buffer.from(await answer.arrayBuffer());
-            if (!path.startsWith('/api/search/')) {
-              response.writeHead(answer.status).end(bytes);
-              return;
-            }
-            const { status = 200, json } = index(++pages, JSON.parse(bytes.toString()) as IndexPage);
-            response.writeHead(status, { 'retry-after': '3600' }).end(JSON.stringify(json));
-          })();
-        }).listen(0, '127.0.0.1');
-        await once(front, 'listening');
+        front = await startFront(
+          () => service.url,
+          (path, own) => {
+            if (!path.startsWith('/api/search/')) return own;
+            const { status = 200, json } = index(++pages, JSON.parse(own.body.toString()) as IndexPage);
+            return { status, headers: { 'retry-after': '3600' }, body: JSON.stringify(json) };
+          },
+        );
       });
       afterEach(() => {
-        front.closeAllConnections();
         front.close();
       });
 
       const lied = async (options: LogSearchOptions = {}): Promise<Error> => {
-        const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+        const { url } = front;
         const asked = { url, trust, byIndex: true, identity: 'alice@example.com', ...options } as const;
         return failureAs(Error, searchLogs(asked, speak));
       };
@@ -430,28 +428,31 @@ describe('mayfly log watch', function () {
       const state = await readFile(join(root, 'watch.json'), 'utf8');
       const certificates = before.find((name) => name.startsWith('certificates')) ?? '';
       const [origin = ''] = (await readFile(join(root, 'heads', certificates), 'utf8')).split('\n');
-      const liar = createServer((request, response) => {
-        const path = request.url ?? '/';
-        if (/^\/log\/[^/]+\/checkpoint$/.test(path)) {
-          response.end(`${origin}\n../../PWNED\nAAAA\n\nno signature at all\n`);
-          return;
+      const lies = [
+        // Not even a checkpoint: it says nothing of the log.
+        [`${origin}\n../../PWNED\nAAAA\n\nno signature at all\n`, 3, ''],
+        ['<!DOCTYPE html><html><body>../../PWNED</body></html>', 3, ''],
+        [
+          `../../PWNED\n7\n${Buffer.alloc(32).toString('base64')}\n\n— ../../PWNED AAAAAAAA\n`,
+          1,
+          'contradiction  ',
+        ],
+      ] as const;
+      for (const [body, code, said] of lies) {
+        const liar = await startFront(
+          () => service.url,
+          (path, own) => (/^\/log\/[^/]+\/checkpoint$/.test(path) ? { status: 200, body } : own),
+        );
+        try {
+          const error = (await failureOf(keep(liar.url))) as {
+            readonly code: number;
+            readonly stdout: string;
+          };
+          expect(error.code, error.stdout).to.equal(code);
+          expect(error.stdout.slice(0, 15)).to.equal(said);
+        } finally {
+          liar.close();
         }
-        fetch(service.url + path)
-          .then(async (answer) => {
-            response.writeHead(answer.status, Object.fromEntries(answer.headers));
-            response.end(Buffer.from(await answer.arrayBuffer()));
-          })
-          .catch(() => {
-            response.destroy();
-          });
-      });
-      await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
-      try {
-        const error = await failureOf(keep(`http://127.0.0.1:${(liar.address() as AddressInfo).port}`));
-        expect(error).to.include({ code: 1 });
-        expect((error as { stdout: string }).stdout).to.match(/^contradiction {2}a note has a malformed/m);
-      } finally {
-        liar.close();
       }
       expect(await kept()).to.deep.equal(before);
       expect(await readFile(join(root, 'watch.json'), 'utf8')).to.equal(state);
@@ -492,23 +493,12 @@ describe('mayfly log watch', function () {
   });
 
   it('follows the other logs where one cannot be read', async () => {
-    const broken = createServer((request, response) => {
-      const path = request.url ?? '/';
-      if (path.startsWith('/api/v1/')) {
-        response.writeHead(410).end();
-        return;
-      }
-      fetch(service.url + path)
-        .then(async (answer) => {
-          response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
-        })
-        .catch(() => {
-          response.destroy();
-        });
-    });
-    await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve));
+    const broken = await startFront(
+      () => service.url,
+      (path, own) => (path.startsWith('/api/v1/') ? { status: 410, body: '' } : own),
+    );
     try {
-      const url = `http://127.0.0.1:${(broken.address() as AddressInfo).port}`;
+      const { url } = broken;
       speak = listener();
       const error = await failureAs(
         LogError,
@@ -519,6 +509,62 @@ describe('mayfly log watch', function () {
     } finally {
       broken.close();
     }
+  });
+
+  describe('behind a proxy', () => {
+    it('takes no page that comes in the place of a file for a contradiction, and other bytes of its form for one', async () => {
+      await sign('what is read', 'frank@example.com', ['first', 'second']);
+      const page = Buffer.from('<!DOCTYPE html>\n<html><body>Bad Gateway</body></html>');
+      const places: readonly (readonly [
+        path: RegExp,
+        what: string,
+        other: (own: FrontAnswer) => FrontAnswer,
+      ])[] = [
+        [/^\/log\/2026\/checkpoint$/, 'a checkpoint', changedAt(-20)],
+        [/^\/log\/2026\/tile\/data\//, 'a tile', changedAt(30)],
+        [/^\/api\/v2\/checkpoint$/, 'a checkpoint', changedAt(-20)],
+        [/^\/api\/v2\/tile\/entries\//, 'a tile', changedAt(30)],
+        [
+          /^\/api\/v1\/log\/entries/,
+          '',
+          (own) => ({ ...own, body: own.body.toString().replace(/"body":"..../, '"body":"eyJi') }),
+        ],
+      ];
+      let answer: (path: string, own: FrontAnswer) => FrontAnswer = (_, own) => own;
+      const front = await startFront(
+        () => service.url,
+        (path, own) => answer(path, own),
+      );
+      const place = { url: front.url, trust, in: ['v1', 'v2', 'certificates'] };
+      const commands = [
+        () => watch({ ...place, once: true, fromStart: true, state: state() }, speak),
+        () => searchLogs(place, speak),
+      ];
+      try {
+        for (const [path, what, other] of places) {
+          for (const [status, sentence] of [
+            [200, `${what} should be there, and a page of ${page.length} bytes came`],
+            [502, 'the server answered 502'],
+          ] as const)
+            for (const command of commands) {
+              answer = (at, own) => (path.test(at) ? { status, body: page } : own);
+              const error = await failureAs(MayflyError, command());
+              expect(exitCodeOfJudge(error, isLogVerdict), `${path.source} ${error.message}`).to.equal(3);
+              // Rekor's first API has an own word for it.
+              if (what !== '') expect(error.message).to.include(sentence);
+              expect(error.hint).to.match(/proxy|Check the URL|public URL/);
+            }
+          answer = (at, own) => (path.test(at) ? other(own) : own);
+          speak = listener();
+          expect(await commands[0]?.(), path.source).to.equal(false);
+          expect(speak.records.map(({ event }) => event)).to.include('contradiction');
+          const wrong = await failureOf(commands[1]?.() ?? Promise.resolve());
+          expect(exitCodeOfJudge(wrong, isLogVerdict), path.source).to.equal(1);
+        }
+      } finally {
+        front.close();
+      }
+    });
   });
 
   describe('of a service without logs of artifacts', () => {
@@ -699,26 +745,18 @@ describe('mayfly log watch', function () {
 
     it('does not believe what hash an entry has that is withheld', async () => {
       let lies = 0;
-      const lying = createServer((request, response) => {
-        const body: Buffer[] = [];
-        request.on('data', (chunk: Buffer) => body.push(chunk));
-        request.on('end', () => {
-          const { method = 'GET', url = '/' } = request;
-          const sent = method === 'POST' ? { method, body: Buffer.concat(body) } : {};
-          fetch(service.url + url, { ...sent, headers: { 'content-type': 'application/json' } })
-            .then(async (answer) => {
-              const text = await answer.text();
-              // The last digit of the id under which the entry is.
-              const other = text.replace(/[0-9a-f](?=":\{"integ)/, (digit) => (digit === '0' ? '1' : '0'));
-              if (other !== text) lies++;
-              response.writeHead(answer.status).end(answer.status === 410 ? other : text);
-            })
-            .catch(() => response.destroy());
-        });
-      });
-      await new Promise<void>((resolve) => lying.listen(0, '127.0.0.1', resolve));
+      const lying = await startFront(
+        () => service.url,
+        (_, own) => {
+          const text = own.body.toString();
+          // The last digit of the id under which the entry is.
+          const other = text.replace(/[0-9a-f](?=":\{"integ)/, (digit) => (digit === '0' ? '1' : '0'));
+          if (other !== text) lies++;
+          return own.status === 410 ? { ...own, body: other } : own;
+        },
+      );
       try {
-        const url = `http://127.0.0.1:${(lying.address() as AddressInfo).port}`;
+        const { url } = lying;
         const options = { url, trust, in: ['v1'], once: true, state: state(), fromStart: true } as const;
         expect(await watch(options, speak)).to.equal(false);
         expect(lies).to.be.above(0);
