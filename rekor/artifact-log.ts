@@ -56,8 +56,10 @@ export interface ArtifactLog {
   /** What works but should be known of where it lies, a sentence each. */
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
-  /** Which of its entries are redacted; all bodies of these are gone. */
+  /** Which of its entries are redacted. */
   readonly redactions: Redactions;
+  /** What was wrong with them when the log was opened, and what to do; undefined where nothing is. They are withheld all the same. For the operator. */
+  readonly redactionFault: string | undefined;
   /** Has each redaction recorded that no service has recorded yet, and notes that. A crash in between has one recorded twice. Rejects with what `record` rejects with, and with LogError
    * `LOG_STORAGE`; then the next start does it. */
   recordRedactions(

@@ -46,8 +46,9 @@ async function checkWhole(directory: string, identity: ArtifactLogIdentity): Pro
   const { tree, close } = await openReadOnlyLog(directory, kind);
   try {
     const { size, root } = tree.head().head;
-    await checkEntries(new ArtifactEntryReads(identity, tree, redactions), size);
-    await checkRedactions(tree, redactions);
+    const reads = new ArtifactEntryReads(identity, tree, redactions);
+    await checkEntries(reads, size);
+    await checkRedactions(reads, tree, redactions);
     await checkTiles(tree, size);
     if (!equalBytes(await rootFrom(sha256, size, tree.tiles.hashesAt(size)), root))
       throw new LogError('LOG_CORRUPT', 'the tiles do not have the root that the checkpoint signs');
@@ -66,19 +67,27 @@ async function checkEntries(reads: ArtifactEntryReads, size: number): Promise<vo
   }
 }
 
-/** Their hashes are held to the tree as they are read, and those to the root. */
-async function checkRedactions(tree: PublishedTree<StoredArtifact>, { entries }: Redactions): Promise<void> {
+/** Reads each redacted entry: it has to be in the tree with the recorded hash, and its body has to be gone. Throws LogError `LOG_CORRUPT` for the first where that is not so, and as reading does. */
+export async function checkRedactions(
+  reads: ArtifactEntryReads,
+  tree: PublishedTree<StoredArtifact>,
+  { entries }: Redactions,
+): Promise<void> {
   const { size } = tree.head().head;
-  for (const { index } of entries.values()) {
-    if (index >= size)
-      throw new LogError('LOG_CORRUPT', `${REDACTIONS_FILE} has entry ${index}, and the log has ${size}`, {
+  const bundles = Map.groupBy(entries.keys(), (index) => Math.floor(index / TILE_WIDTH));
+  for (const [n, indexes] of bundles) {
+    const last = indexes.reduce((one, other) => Math.max(one, other));
+    if (last >= size)
+      throw new LogError('LOG_CORRUPT', `${REDACTIONS_FILE} has entry ${last}, and the log has ${size}`, {
         hint: 'The log or its list is from an older copy: put back the newest of both.',
       });
-    const n = Math.floor(index / TILE_WIDTH);
-    const bundle = await tree.tiles.entries(n, index - n * TILE_WIDTH + 1);
-    if (bundle.at(-1)?.leaf.length === 0) continue;
-    throw new LogError('LOG_CORRUPT', `the body of entry ${index}, which is redacted, is on the disk`, {
-      hint: 'A copy from before was put back. Redact the entry again: `mayfly rekor redact`.',
+    // Holds them to their hashes.
+    await reads.entriesAt(indexes);
+    const bundle = await tree.tiles.entries(n, last - n * TILE_WIDTH + 1);
+    const standing = indexes.find((index) => bundle[index - n * TILE_WIDTH]?.leaf.length !== 0);
+    if (standing === undefined) continue;
+    throw new LogError('LOG_CORRUPT', `the body of entry ${standing}, which is redacted, is on the disk`, {
+      hint: `A copy from before was put back, or the record is false. Redact the entry again (\`mayfly rekor redact\`); where nobody redacted it, put back ${REDACTIONS_FILE} from a copy.`,
     });
   }
 }

@@ -1,5 +1,6 @@
 /** Opens logs of artifacts. */
 import { toHex } from '../core/bytes.ts';
+import { messageOf } from '../core/errors.ts';
 import type { Signer } from '../signers/signer.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
@@ -12,12 +13,19 @@ import { openReadOnlyLog } from '../tlog/read-only-log.ts';
 import { chooseStores } from '../tlog/store/choose-stores.ts';
 import type { AddedEntry, ArtifactLog, LoggedProof, LoggableEntry, LoggedEntry } from './artifact-log.ts';
 import { artifactLogKind, END_NOTICE, integratedTimeOf, knownAs, requireBody } from './artifact-log-kind.ts';
+import { checkRedactions } from './check-artifact-log.ts';
 import { ArtifactEntryReads, placedEntry } from './entry-reads.ts';
 import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey, requireSigner } from './log-key.ts';
 import { finishRedactions } from './redact-entries.ts';
-import { writeRedactions, type Redaction, type Redactions } from './redactions.ts';
+import {
+  areSameRedactions,
+  readRedactions,
+  writeRedactions,
+  type Redaction,
+  type Redactions,
+} from './redactions.ts';
 import { artifactEntries, type StoredArtifact } from './stored-artifact.ts';
 
 /** How a log of artifacts is opened. */
@@ -36,15 +44,54 @@ export async function openArtifactLog(options: ArtifactLogOptions): Promise<Arti
 export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<PreparedLog<ArtifactLog>> {
   const { directory, signer } = options;
   const identity = await readArtifactLogIdentity(directory);
-  const redactions = await finishRedactions(directory, identity);
-  const { frozenAt } = await chooseStores(directory).commits.read();
-  if (frozenAt !== undefined) return prepareEnded(options, identity, redactions, frozenAt);
-  const prepared = await prepareLog(artifactLogKind(identity, signer, redactions), options);
-  return {
-    open: async () => new OpenArtifactLog(options, identity, redactions, await prepared.open()),
-    close: () => prepared.close(),
-  };
+  return withRedactions(directory, identity, async (redactions) => {
+    const { frozenAt } = await chooseStores(directory).commits.read();
+    if (frozenAt !== undefined) return prepareEnded(options, identity, redactions, frozenAt);
+    const prepared = await prepareLog(artifactLogKind(identity, signer, redactions), options);
+    return {
+      open: async () => opened(options, identity, redactions, await prepared.open()),
+      close: () => prepared.close(),
+    };
+  });
 }
+
+/** Prepares a log with its redactions. They say how its entries are read before it is locked, and a command may redact others until then: what is prepared has to have those
+ * that are there under its lock. Each further turn is one that another process redacted meanwhile. */
+async function withRedactions(
+  directory: string,
+  identity: ArtifactLogIdentity,
+  prepare: (redactions: Redactions) => Promise<PreparedLog<ArtifactLog>>,
+): Promise<PreparedLog<ArtifactLog>> {
+  for (;;) {
+    const redactions = await finishRedactions(directory, identity);
+    const areStillThese = async (): Promise<boolean> =>
+      areSameRedactions(redactions, await readRedactions(directory));
+    const prepared = await prepare(redactions).catch(async (error: unknown) => {
+      if (await areStillThese()) throw error;
+      return undefined;
+    });
+    if (prepared === undefined) continue;
+    if (await areStillThese()) return prepared;
+    await prepared.close();
+  }
+}
+
+async function opened(
+  options: EndedLogOptions,
+  identity: ArtifactLogIdentity,
+  redactions: Redactions,
+  log: Writing,
+): Promise<ArtifactLog> {
+  const reads = new ArtifactEntryReads(identity, log.tree, redactions);
+  const fault = await checkRedactions(reads, log.tree, redactions).then(() => undefined, sentenceOf);
+  return new OpenArtifactLog(options, identity, { redactions, fault }, reads, log);
+}
+
+/** Nothing that is wrong with what is withheld keeps the log from being opened. */
+const sentenceOf = (error: unknown): string =>
+  error instanceof LogError && error.hint !== undefined
+    ? `${error.message}. ${error.hint}`
+    : messageOf(error);
 
 /** How a log that has ended is opened. */
 interface EndedLogOptions {
@@ -56,13 +103,18 @@ interface EndedLogOptions {
 /** Opens a log that has ended, without a lock of its own. Throws LogError: `LOG_CORRUPT` for one that has not ended, although another one follows it, and as `openReadOnlyLog` does. */
 export async function openEndedArtifactLog({ directory, signer }: EndedLogOptions): Promise<ArtifactLog> {
   const identity = await readArtifactLogIdentity(directory);
-  const redactions = await finishRedactions(directory, identity);
-  const { frozenAt } = await chooseStores(directory).commits.read();
-  if (frozenAt !== undefined)
-    return (await prepareEnded({ directory, signer }, identity, redactions, frozenAt)).open();
-  throw new LogError('LOG_CORRUPT', `the log in ${directory} is followed by another one, and has not ended`, {
-    hint: 'Restore it from a copy of after its end. `mayfly rekor rotate --switch` ends one that can be written.',
+  const prepared = await withRedactions(directory, identity, async (redactions) => {
+    const { frozenAt } = await chooseStores(directory).commits.read();
+    if (frozenAt !== undefined) return prepareEnded({ directory, signer }, identity, redactions, frozenAt);
+    throw new LogError(
+      'LOG_CORRUPT',
+      `the log in ${directory} is followed by another one, and has not ended`,
+      {
+        hint: 'Restore it from a copy of after its end. `mayfly rekor rotate --switch` ends one that can be written.',
+      },
+    );
   });
+  return prepared.open();
 }
 
 type Writing = Pick<
@@ -99,7 +151,7 @@ async function prepareEnded(
     close: closeBoth,
   };
   return {
-    open: () => Promise.resolve(new OpenArtifactLog({ directory, signer }, identity, redactions, log)),
+    open: () => opened({ directory, signer }, identity, redactions, log),
     close: closeBoth,
   };
 }
@@ -131,6 +183,7 @@ class OpenArtifactLog implements ArtifactLog {
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
   readonly redactions: Redactions;
+  readonly redactionFault: string | undefined;
   readonly #directory: string;
   readonly #signer: Signer | undefined;
   readonly #log: Writing;
@@ -143,7 +196,8 @@ class OpenArtifactLog implements ArtifactLog {
   constructor(
     { directory, signer }: EndedLogOptions,
     identity: ArtifactLogIdentity,
-    redactions: Redactions,
+    { redactions, fault }: { readonly redactions: Redactions; readonly fault: string | undefined },
+    reads: ArtifactEntryReads,
     log: Writing,
   ) {
     this.api = identity.api;
@@ -151,10 +205,11 @@ class OpenArtifactLog implements ArtifactLog {
     this.warnings = log.warnings;
     this.tree = log.tree;
     this.redactions = redactions;
+    this.redactionFault = fault;
     this.#directory = directory;
     this.#signer = signer;
     this.#log = log;
-    this.#reads = new ArtifactEntryReads(identity, log.tree, redactions);
+    this.#reads = reads;
   }
 
   async add(entry: LoggableEntry): Promise<AddedEntry> {

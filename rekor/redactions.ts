@@ -72,18 +72,25 @@ export async function readFinishedRedactions(directory: string): Promise<Redacti
   );
 }
 
+/** Whether two readings of the file are of one content. */
+export const areSameRedactions = (one: Redactions, other: Redactions): boolean =>
+  textOf(one) === textOf(other);
+
 /** Makes them durable. A crash leaves the file as it was, or as it is to be. Throws {@link LogError} `LOG_STORAGE`. */
-export async function writeRedactions(directory: string, { isFinished, entries }: Redactions): Promise<void> {
-  const rows = [...entries.values()].sort((a, b) => a.index - b.index).map(rowOf);
-  const text = `${JSON.stringify({ version: 1, isFinished, entries: rows }, undefined, 1)}\n`;
+export async function writeRedactions(directory: string, redactions: Redactions): Promise<void> {
   const path = join(directory, REDACTIONS_FILE);
   try {
-    await writeDurably(path, utf8(text), 0o644);
+    await writeDurably(path, utf8(textOf(redactions)), 0o644);
     // A command of the superuser: the service writes the file, too.
     await shareOwner(path, join(directory, IDENTITY_FILE));
   } catch (error) {
     throw error instanceof FileFault ? new LogError('LOG_STORAGE', error.message, { cause: error }) : error;
   }
+}
+
+function textOf({ isFinished, entries }: Redactions): string {
+  const rows = [...entries.values()].sort((a, b) => a.index - b.index).map(rowOf);
+  return `${JSON.stringify({ version: 1, isFinished, entries: rows }, undefined, 1)}\n`;
 }
 
 const rowOf = ({ index, leafHash, redactedAt, reason, isAudited }: Redaction): unknown => ({

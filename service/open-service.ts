@@ -99,6 +99,7 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   await development?.configuration.commit();
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
   warnings.push(...(artifacts?.logs.flatMap((one) => one.warnings) ?? []));
+  warnings.push(...falseRedactions(artifacts));
   warnings.push(...untimedEntries(stores), ...crowdedGrpc(mayfly, options));
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
   logFindings(configFile, config, options, serviceLog);
@@ -198,6 +199,12 @@ function requireProtectedGrpc({ grpc }: MayflyConfig, options: ServiceOptions): 
   if (development?.publicHost !== undefined) return;
   if (address !== undefined) requireProtectedTransport(address, { tls: false, behindTlsProxy }, 'gRPC');
 }
+
+/** A warning where a log says of a body that it is gone, and it is not, or says what the tree does not. */
+const falseRedactions = (artifacts: Stores['artifacts']): string[] =>
+  namedLogs(artifacts).flatMap(({ name, log: { redactionFault } }) =>
+    redactionFault === undefined ? [] : [`artifacts/${name}: ${redactionFault}`],
+  );
 
 /** A warning where clients are to log what has no time, and get none. The configuration does not know which keys there are. */
 function untimedEntries({ artifacts, timestamps }: Pick<Stores, 'artifacts' | 'timestamps'>): string[] {

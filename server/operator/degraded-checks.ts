@@ -63,10 +63,8 @@ export function artifactLogsCheck(artifacts: ServiceSources['artifacts']): Readi
 
 const artifactLogTroubles = ({ name, log }: NamedArtifactLog): string[] => {
   const status = log.status();
-  return LOG_COMPONENTS.flatMap(({ failure }) => {
-    const sentence = failure(status);
-    return sentence === undefined ? [] : [`${name}: ${sentence}`];
-  });
+  const sentences = [...LOG_COMPONENTS.map(({ failure }) => failure(status)), log.redactionFault];
+  return sentences.flatMap((sentence) => (sentence === undefined ? [] : [`${name}: ${sentence}`]));
 };
 
 const searchTroubles = ({ name, search }: NamedArtifactLog): string[] =>

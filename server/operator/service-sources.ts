@@ -30,6 +30,8 @@ export interface ArtifactLogSource extends LogStatusSource {
   readonly api: 1 | 2;
   /** Why it takes no entries; undefined while it does. */
   refusal(): unknown;
+  /** What is wrong with its redactions; undefined where nothing is. */
+  readonly redactionFault?: string | undefined;
 }
 
 /** A log of artifacts by its name, with what its entries are found by. */

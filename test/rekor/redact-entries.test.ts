@@ -22,6 +22,7 @@ import { redactEntries } from '../../rekor/redact-entries.ts';
 import { readRedactions, writeRedactions, type Redaction } from '../../rekor/redactions.ts';
 import { artifactEntries } from '../../rekor/stored-artifact.ts';
 import { chooseStores } from '../../tlog/store/choose-stores.ts';
+import type { CommitStore } from '../../tlog/store/commit-store.ts';
 import { openArtifactSearch } from '../../service/open-searches.ts';
 import { Fault, type FaultKind } from '../ct-log/support/faults.ts';
 import { rekorLog, type RekorLog } from './support/rekor-log.ts';
@@ -36,6 +37,10 @@ const INTERRUPTIONS: readonly (readonly ['tile 0' | 'tile 1' | 'rewrite' | 'end'
 ];
 
 const BUNDLE = 'tile/entries/000';
+
+/** What a start says of a record that is not so: what it is, and what to do. */
+const FAULT =
+  /^(?:the body of entry \d+, which is redacted, is on the disk\. .*mayfly rekor redact|redacted\.json has (?:another hash for )?entry \d+.*\. (?:Restore|The log))/;
 
 interface Secret extends LoggableEntry {
   /** What is in the body and nowhere else, and what is beside it. */
@@ -319,6 +324,32 @@ for (const api of [1, 2] as const)
       expect((await readRedactions(made.directory)).entries.get(4)?.isAudited).to.equal(true);
     });
 
+    it('is seen by a start that it overtakes, and its record stays', async () => {
+      await filled(30);
+      await redact(3);
+      const { commits } = chooseStores(made.directory);
+      let store: CommitStore | undefined;
+      let turns = 0;
+      const overtaken: CommitStore = {
+        load: async () => {
+          // The start has read what is redacted, and has no lock yet.
+          if (turns++ === 0) await redact(5, 29);
+          store = commits.openForWriting(made.identity);
+          return store.load();
+        },
+        recover: () => store?.recover() ?? raise(),
+        commit: (batch) => store?.commit(batch) ?? raise(),
+        close: async () => store?.close(),
+      };
+      const log = await made.open({ stores: { commits: overtaken } });
+      expect(turns).to.equal(2);
+      for (const index of [3, 5, 29]) expect((await log.entryAt(index))?.redaction).to.not.equal(undefined);
+      await log.recordRedactions(() => undefined);
+      await log.close();
+      expect([...(await readRedactions(made.directory)).entries.keys()]).to.deep.equal([3, 5, 29]);
+      expect(await checkArtifactLog(made.directory)).to.include({ size: 30, redacted: 3 });
+    });
+
     it('finishes where the rows were replaced and the database not written anew', async () => {
       await filled(30);
       const redaction = await redactionOf(4);
@@ -343,6 +374,8 @@ for (const api of [1, 2] as const)
 
     it('calls a body without a record, and a record of another hash, wrong', async () => {
       await filled(300);
+      // Another batch, with which the commit store forgets what is in full bundles.
+      await filled(302);
       await redact(5, 270);
       const path = join(made.directory, 'redacted.json');
       const kept = readFileSync(path, 'utf8');
@@ -355,13 +388,18 @@ for (const api of [1, 2] as const)
         spoilt.push([`another hash of ${index}`, [...others, { ...own, leafHash: randomBytes(32) }]]);
         spoilt.push([`another index for ${index}`, [...others, { ...own, index: index + 1 }]]);
       }
-      spoilt.push(['beyond the log', [...entries.values(), { ...(entries.get(5) ?? raise()), index: 300 }]]);
+      spoilt.push(['beyond the log', [...entries.values(), { ...(entries.get(5) ?? raise()), index: 302 }]]);
       for (const [what, list] of spoilt) {
         await writeRedactions(made.directory, {
           isFinished: true,
           entries: new Map(list.map((one) => [one.index, one])),
         });
         expect(await codeOf(checkArtifactLog(made.directory)), what).to.equal('LOG_CORRUPT');
+        // Of what lies in full bundles, a start says so; it has to have all behind them to begin.
+        if (!/^another .* 5$|^beyond/.test(what)) continue;
+        const log = await made.open();
+        expect(log.redactionFault, what).to.match(FAULT);
+        await log.close();
       }
       writeFileSync(path, kept.slice(9));
       expect(await codeOf(made.open()), 'a damaged list').to.equal('LOG_CORRUPT');
@@ -382,12 +420,14 @@ for (const api of [1, 2] as const)
       writeFileSync(`${bundle}.new`, '');
       expect(await codeOf(checkArtifactLog(made.directory))).to.equal('LOG_CORRUPT');
       const log = await made.open();
+      expect(log.redactionFault).to.match(FAULT);
       expect((await log.entryAt(5))?.body.length).to.equal(0);
       expect(Buffer.from(await log.tile(BUNDLE)).includes(secretAt(5).marks[0] ?? '')).to.equal(false);
       await log.close();
       await redactEntries(made.directory, made.identity, [redaction]);
       expectGone(made.directory, secretAt(5));
       expect(await checkArtifactLog(made.directory)).to.include({ redacted: 1 });
+      expect((await made.open()).redactionFault).to.equal(undefined);
     });
 
     it('waits for nobody: a log that a service has, also one that ended, is refused', async () => {

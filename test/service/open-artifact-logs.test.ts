@@ -14,6 +14,8 @@ import { ShutdownOrder } from '../../service/shutdown-order.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
+import { openArtifactReads } from '../../rekor/artifact-reads.ts';
+import { writeRedactions } from '../../rekor/redactions.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { failureAs } from '../support/failure.ts';
@@ -21,6 +23,10 @@ import { openQuietly } from '../support/quiet-service.ts';
 
 const HOST = 'ca.example.org';
 const entry = { body: utf8('{"a":1}'), namedDigests: [] };
+
+interface Readiness {
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
+}
 
 describe('service/open-artifact-logs', function () {
   this.timeout(30_000);
@@ -141,16 +147,37 @@ describe('service/open-artifact-logs', function () {
     expect((await readdir(paths.artifacts)).sort()).to.deep.equal(['v2']);
   });
 
+  it('says of a body that is there although it is recorded as redacted, and goes on', async () => {
+    await make();
+    await writeFile(paths.config, `oidc-issuers: {}\nmayfly: {public-url: "https://${HOST}"}\n`);
+    const { directory } = artifactLogPaths(paths, 1);
+    const reads = await openArtifactReads(directory);
+    const [{ leafHash } = { leafHash: new Uint8Array() }] = await reads.entriesFrom(0);
+    await reads.close();
+    const record = { index: 0, leafHash, redactedAt: 0, reason: 'nobody did', isAudited: true };
+    await writeRedactions(directory, { isFinished: true, entries: new Map([[0, record]]) });
+    const service = await openQuietly(paths.root);
+    try {
+      const said = /v1: the body of entry 0, which is redacted, is on the disk\. .*`mayfly rekor redact`/;
+      const { checks } = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as Readiness;
+      const check = checks.find(({ name }) => name === 'artifact-logs');
+      expect([check?.ok, said.test(check?.detail ?? '')]).to.deep.equal([false, true]);
+      const warnings = service.lines.filter(({ sentence }) => said.test(String(sentence)));
+      expect(warnings.map(({ event }) => event)).to.deep.equal(['warning']);
+      expect((await fetch(`${service.url}/api/v1/log/entries?logIndex=0`)).status).to.not.equal(200);
+    } finally {
+      await service.close();
+    }
+  });
+
   it('is open while the service runs, and locked for others', async () => {
     await make();
     await writeFile(paths.config, `oidc-issuers: {}\nmayfly: {public-url: "https://${HOST}"}\n`);
     let service: RunningService | undefined;
     try {
       service = await openQuietly(paths.root);
-      const ready = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as {
-        readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
-      };
-      const check = ready.checks.find(({ name }) => name === 'artifact-logs');
+      const { checks } = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as Readiness;
+      const check = checks.find(({ name }) => name === 'artifact-logs');
       expect(check).to.deep.include({ ok: true, detail: 'v1: 1 entries; v2: 1 entries' });
       expect((await failureAs(LogError, prepare())).code).to.equal('LOG_LOCKED');
     } finally {
