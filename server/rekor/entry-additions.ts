@@ -10,7 +10,7 @@ import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { AdmitVerifier, EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
 import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
-import { LogError } from '../../tlog/core/log-error.ts';
+import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import type { TrustedPart } from '../operator/service-sources.ts';
 import { problemOf } from '../reasons/problem.ts';
@@ -79,7 +79,7 @@ const MAX_UNRECORDED = 16_384;
 interface ReadRequest {
   readonly proposal: ProposedEntry;
   /** Why it makes no new entry. */
-  readonly refusal: EntryError | undefined;
+  readonly refusal: Error | undefined;
 }
 
 /** Adds entries to the logs of one API. */
@@ -100,7 +100,7 @@ export class EntryAdditions {
 
   /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. `mayRead`: whether it may read the log. Resolves when the entry is durable,
    * published and recorded. What is there already is answered whatever keeps new entries away: a log that has ended, a clock that is behind, an audit that cannot be written. That the certificate has ended
-   * since keeps it from those alone who may not read it elsewhere either. Rejects with EntryError, AuditError, and as the log does; each rejection is recorded. */
+   * since, or that its log does not have it or cannot be read, keeps it from those alone who may not read it elsewhere either. Rejects with EntryError, AuditError, and as the log does; each rejection is recorded. */
   readonly add = async (bytes: Uint8Array, caller: EntryCaller, mayRead: boolean): Promise<EntryAddition> => {
     try {
       const charge = this.#takeFromLimit(caller);
@@ -117,7 +117,7 @@ export class EntryAdditions {
   async #addInTurn(
     proposal: ProposedEntry,
     caller: EntryCaller,
-    refusal: EntryError | undefined,
+    refusal: Error | undefined,
   ): Promise<EntryAddition> {
     const key = hash('sha256', proposal.body, 'hex');
     for (let first = this.#underWay.get(key); first !== undefined; first = this.#underWay.get(key))
@@ -135,7 +135,7 @@ export class EntryAdditions {
     key: string,
     proposal: ProposedEntry,
     caller: EntryCaller,
-    refusal: EntryError | undefined,
+    refusal: Error | undefined,
   ): Promise<EntryAddition> {
     const refusalOfNew = refusal ?? this.#refusalOfNew();
     try {
@@ -232,9 +232,9 @@ export class EntryAdditions {
       // The request itself has been counted as one.
       charge(checkCost(verifier) - (admitted++ === 0 ? 1 : 0));
     });
-    await certificates?.require(proposal.verifiers);
+    const unlogged = await certificates?.require(proposal.verifiers).then(() => undefined, refusalOf);
     this.#requireWorking();
-    return { proposal, refusal };
+    return { proposal, refusal: refusal ?? unlogged };
   }
 
   #requireWorking(): void {
@@ -256,6 +256,12 @@ export class EntryAdditions {
       metadata: { retryAfter: String(taken.retryAfterSeconds) },
     });
   }
+}
+
+/** What is wrong with the certificates of a request makes no new entry. Where there is one already, they were found right when it was logged. */
+function refusalOf(error: unknown): Error {
+  if (error instanceof EntryError || error instanceof LogError || error instanceof LogReadError) return error;
+  throw error;
 }
 
 /** A log that refuses new entries for one of these still answers what it has. */

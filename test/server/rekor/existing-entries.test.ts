@@ -57,6 +57,29 @@ describe('server/rekor: an entry that is there', () => {
     }
   });
 
+  it('is answered when no log has its certificate any more, or that log cannot be read, to those who may read', async () => {
+    const faults = [
+      [new EntryError('ENTRY_CERTIFICATE_UNLOGGED', 'it is in no log'), 403],
+      [new LogError('LOG_CORRUPT', 'a tile is missing'), 503],
+    ] as const;
+    for (const [fault, status] of faults) {
+      const now: { fault?: Error } = {};
+      server = await startV2Server({
+        access: { kind: 'token', token: TOKEN },
+        certificates: {
+          require: () => (now.fault === undefined ? Promise.resolve() : Promise.reject(now.fault)),
+        },
+      });
+      expect((await add(first))[0]).to.equal(201);
+      now.fault = fault;
+      expect(await statuses(TOKEN), fault.message).to.deep.equal([201, status]);
+      expect(await statuses(), fault.message).to.deep.equal([status, status]);
+      expect(server.log.status().size).to.equal(2);
+      await server.stop();
+      server = undefined;
+    }
+  });
+
   it('is answered to nobody whose entries are never taken', async () => {
     let isListed = true;
     server = await startV2Server({
