@@ -58,5 +58,7 @@ export async function createDirectoryLog(
 /** A key signs one tree for ever: one whose log is lost must never begin another. */
 const keyWithoutLog = (file: string, directory: string): DataDirectoryError =>
   new DataDirectoryError('DIRECTORY_DAMAGED', `${file} is there, and its log ${directory} is not`, {
-    hint: 'If it ever took entries, restore it from a copy. If only its making was interrupted, remove the key and run the command again.',
+    hint:
+      'If it ever took entries, put its newest copy back, of when it took the last one. Never an older one: move the key away, too, and end its time, as in ' +
+      'docs/rotation.md, "A restored backup". If only its making was interrupted, remove the key and run the command again.',
   });

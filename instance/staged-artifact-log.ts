@@ -78,6 +78,6 @@ export async function requireUnknownKey(
   );
   if (known === undefined) return;
   throw new RotationError('REFUSED', `${next.key} is the key of a log that was in ${next.directory}`, {
-    hint: `Verifiers trust it (log id ${toBase64(known.logId)}). Put the log back from a copy.`,
+    hint: `Verifiers trust it (log id ${toBase64(known.logId)}). Put the log back from a copy of when it took its last entry. Without one, move the key away and end its time, as in docs/rotation.md, "A restored backup".`,
   });
 }

@@ -8,6 +8,7 @@ import { decodePem, encodePem } from '../../../core/pem.ts';
 import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { failureOf } from '../../support/failure.ts';
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
+import { ANYWHERE, startMayfly } from '../../support/mayfly.ts';
 import {
   judge,
   expectAccepted,
@@ -18,7 +19,7 @@ import {
 const PAGE = 'rotation.md';
 
 describe('docs/rotation.md, to the letter', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let scratch: string;
   let ca: RenewableInstance;
   beforeEach(async () => {
@@ -52,6 +53,12 @@ describe('docs/rotation.md, to the letter', function () {
   };
   const handedOut = async (): Promise<TrustedRoot> =>
     parseTrustedRoot(await readFile(ca.path('trust/trusted_root.json'), 'utf8'));
+
+  const WITHOUT_SERVICE = {
+    'systemctl stop mayfly': ':',
+    'systemctl start mayfly': ':',
+    ' --passphrase-file /run/secrets/mayfly': '',
+  };
 
   it('a new root: published beside the old one, then in force, then the old one ends', async () => {
     const [ask = '', sign = '', stage = '', switchOver = ''] = await documentedBlocks(PAGE, 'A new root');
@@ -218,6 +225,35 @@ describe('docs/rotation.md, to the letter', function () {
     await run(exportTo);
   });
 
+  it('a restored backup: its logs are taken away, and new ones begin with keys of their own', async () => {
+    await writeFile(ca.paths.config, 'oidc-issuers: {}\nmayfly:\n  public-url: https://localhost\n');
+    await run('mayfly trust export --data /var/lib/mayfly --out trust');
+    const [take = '', ...replace] = await documentedBlocks(PAGE, 'A restored backup');
+    const old = (await handedOut()).artifactLogs.map(({ logId }) => Buffer.from(logId).toString('base64'));
+    await run(take);
+    const TIME = rfc3339(Date.now() + 3_600_000);
+    const [LOGID1 = '', LOGID2 = ''] = old;
+    const values = {
+      ...WITHOUT_SERVICE,
+      'ca.example.com': 'localhost',
+      '/var/lib/mayfly-lost': 'lost',
+      TIME,
+      LOGID1,
+      LOGID2,
+    };
+    for (const block of replace) await run(block, values);
+    const { certificateLogs, artifactLogs } = await handedOut();
+    expect(certificateLogs.map(({ baseUrl }) => baseUrl)).to.have.length(2);
+    const ended = artifactLogs.filter(({ window }) => window.end !== undefined);
+    expect(ended.map(({ logId }) => Buffer.from(logId).toString('base64'))).to.have.members(old);
+    expect(artifactLogs).to.have.length(4);
+    const service = startMayfly(['serve', '--data', ca.data, ...ANYWHERE]);
+    await service.firstLine;
+    service.child.kill();
+    expect(await service.ended).to.equal(0);
+    expect(await run('mayfly rekor check --data /var/lib/mayfly')).to.match(/^(ok: 1 entries .*\n){2}$/);
+  });
+
   it('a lost disk without its logs: a new directory trusts all that was trusted, and no more', async () => {
     const old = await ca.sign();
     const former = await fingerprint();
@@ -257,11 +293,6 @@ describe('docs/rotation.md, to the letter', function () {
       .and.to.include(Date.UTC(2027, 0, 1));
   });
 
-  const WITHOUT_SERVICE = {
-    'systemctl stop mayfly': ':',
-    'systemctl start mayfly': ':',
-    ' --passphrase-file /run/secrets/mayfly': '',
-  };
   const artifactWindows = async (): Promise<readonly [string, boolean][]> =>
     (await handedOut()).artifactLogs.map(({ baseUrl, window }) => [baseUrl, window.end !== undefined]);
 
