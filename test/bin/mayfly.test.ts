@@ -36,7 +36,7 @@ export async function main(words) {
   }
   console.log(JSON.stringify({ words, runtime: process.execPath, version: process.versions.node }));
   if (['serve', 'dev', 'idle'].includes(words[0]))
-    console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv }));
+    console.log(JSON.stringify({ pid: process.pid, flags: process.execArgv, arenas: process.env.MALLOC_ARENA_MAX }));
 }`;
 
 /** How to start the launcher under a Node that is too old. */
@@ -128,6 +128,8 @@ describe('bin/mayfly.js', function () {
     readonly child: ChildProcess;
     readonly pid: number;
     readonly flags: readonly string[];
+    /** MALLOC_ARENA_MAX, where it is set. */
+    readonly arenas?: string;
   }
 
   /** What a program that serves says of its process. */
@@ -148,6 +150,12 @@ describe('bin/mayfly.js', function () {
     const own = ['--max-semi-space-size=8', '--heap-growing-percent=200', SHUT];
     expect(flags).to.include.members(['--no-deprecation', ...own]);
     expect(flags.filter((flag) => flag.includes('semi-space'))).to.have.length(1);
+  });
+
+  it('has the C library of a process that serves keep one arena, unless its caller chose otherwise', async () => {
+    build();
+    expect((await serve(process.execPath)).arenas).to.equal('1');
+    expect((await serve('env', 'MALLOC_ARENA_MAX=4', process.execPath)).arenas).to.equal('4');
   });
 
   for (const flag of ['--max-semi-space-size=32', '--max_semi_space_size=32', '--heap-growing-percent=50'])
