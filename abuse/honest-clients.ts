@@ -1,6 +1,6 @@
 /**
- * Clients that must not notice an attack: one signs at a gentle rate, every second time over a new connection, one reads the
- * logs, and one logs signatures. Requests start by the clock, whether earlier ones were answered or not, so that a service that stalls does not
+ * Clients that must not notice an attack: one signs at a gentle rate, every second time over a new connection, some read
+ * the logs, and one logs signatures. Requests start by the clock, whether earlier ones were answered or not, so that a service that stalls does not
  * get fewer of them.
  */
 import { generateKeyPairSync, sign, X509Certificate, type KeyObject } from 'node:crypto';
@@ -45,6 +45,11 @@ export const RATE = 40;
 
 /** Of which so many come to one entry that is logged. */
 const PER_ENTRY = 4;
+
+/** Addresses that the logs are read from. Of one client 16 reads may wait, less than come in half a second: a service that
+ * stalls for that long, as on a slow machine, would refuse reads before the limit of their latency says anything. Of Linux'
+ * loopback network every address can be used. */
+const MONITORS = process.platform === 'linux' ? ['127.0.0.4', '127.0.0.5', '127.0.0.6', '127.0.0.7'] : [];
 
 /** What is read of the log of artifacts, now and then. */
 const ENTRY_READS = ['?logIndex=7', '?logIndex=259'].map((query) => `/api/v1/log/entries${query}`);
@@ -156,7 +161,10 @@ export class HonestClients {
       ...ENTRY_READS.map((path) => `${url}${path}`),
     ];
     const place = places[turn % places.length] ?? '';
-    await tally.time(this.#send(place, { method: 'GET' }, turn % 2 === 0, ''));
+    // From each address, every place.
+    const localAddress = MONITORS[Math.floor(turn / places.length) % MONITORS.length];
+    const options = { method: 'GET', ...(localAddress !== undefined && { localAddress }) };
+    await tally.time(this.#send(place, options, turn % 2 === 0, ''));
   }
 
   async #log(url: string, tally: Tally): Promise<void> {

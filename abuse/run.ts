@@ -39,6 +39,8 @@ let target = await Target.start(environment);
 const honest = new HonestClients(environment.issuer, environment.entryKey);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
 const seen: Attempt[] = [];
+/** Resident bytes before the first attack. */
+let rest = 0;
 let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
@@ -63,7 +65,7 @@ async function attackVia(
   via: { readonly proxyUrl: string; readonly signers: ProxiedSigners } | undefined,
 ): Promise<AttackMeasurement> {
   const usedToken = await honest.useToken(target.address);
-  const memory = { before: target.memory, peak: 0, after: 0 };
+  const memory = { rest, before: target.memory, peak: 0, after: 0 };
   const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);
   const [processor, logBytes, began] = [target.processor, target.logBytes, performance.now()];
   const attacked = { ...target.address, usedToken, proxyUrl: via?.proxyUrl };
@@ -150,6 +152,7 @@ await honest.growLog(target.address, 600);
 // The bundle that is asked for is full.
 await honest.growEntries(target.address, 300);
 let quiet = await honest.work(target.address, options.quietSeconds);
+rest = target.memory;
 for (const one of chosen) quiet = await judge(one, quiet);
 
 await target.stop();

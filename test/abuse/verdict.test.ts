@@ -19,7 +19,7 @@ const measured = (over: Partial<AttackMeasurement> = {}): AttackMeasurement => (
   before: stretch(),
   during: stretch({ p99: 250 }, { p99: 269 }),
   after: stretch(),
-  memory: { before: 170e6, peak: 499e6, after: 300e6 },
+  memory: { rest: 250e6, before: 350e6, peak: 499e6, after: 400e6 },
   logBytesPerSecond: 20_000,
   isRunning: true,
   processorShare: 1,
@@ -48,7 +48,10 @@ describe('abuse/verdict', () => {
       { after: stretch({}, { served: 39, refused: 1, firstRefusal: '429' }) },
       '1 of 40 honest reading requests were refused after the attack: 429',
     ],
-    [{ memory: { before: 170e6, peak: 501e6, after: 170e6 } }, 'resident memory came to 501 MB'],
+    [
+      { memory: { rest: 250e6, before: 350e6, peak: 501e6, after: 400e6 } },
+      'resident memory grew from 250 to 501 MB',
+    ],
     [{ logBytesPerSecond: 9_000_000 }, 'the service log grew by 9000 kB a second'],
   ];
   for (const [over, fault] of BROKEN)
@@ -75,6 +78,10 @@ describe('abuse/verdict', () => {
     expect(faultsOf(slower)).to.deep.equal([]);
     const refusing = stretch({ served: 0, refused: 100, firstRefusal: 'no' });
     expect(faultsOf(measured({ during: refusing, processorShare: 0.4 }))).to.have.length(1);
+    const some = stretch({}, { served: 90, refused: 10, firstRefusal: '503 too many reads at once' });
+    const both = { during: some, after: some };
+    expect(faultsOf(measured({ ...both, processorShare: 0.6 }))).to.have.length(2);
+    expect(faultsOf(measured({ ...both, processorShare: 0.4 }))).to.deep.equal([]);
   });
 
   it('names its faults again at the end, those that came twice last', () => {
