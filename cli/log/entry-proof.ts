@@ -30,6 +30,7 @@ import { parseInteger } from '../program/options.ts';
 import { readTrust } from '../verify/chosen-trust.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
 import { deadlineOf, type TargetOptions } from './log-target.ts';
+import { placesOfV2 } from './watch/served-artifacts.ts';
 
 /** Which entry is meant, where no file says it. */
 export interface EntryOptions {
@@ -223,9 +224,6 @@ async function askSecond(source: HttpSource, { logIndex: index, logId }: SoughtE
   return { logIndex: index, index, leafHash: await hashes(0, index), path, checkpoint };
 }
 
-/** Logs of one API that a service can have. */
-const MOST_PLACES = 64;
-
 /** Where the log with that id is read: it may have been followed by others. Without an id the one in use is meant. */
 async function placeOf(
   source: HttpSource,
@@ -233,15 +231,7 @@ async function placeOf(
 ): Promise<{ readonly place: string; readonly checkpoint: Uint8Array }> {
   const inUse = { place: 'api/v2', checkpoint: await source.get('api/v2/checkpoint') };
   if (logId === undefined || isSignedBy(logId, inUse.checkpoint)) return inUse;
-  for (let i = 1; i <= MOST_PLACES; i++) {
-    const place = i === 1 ? 'artifacts/v2' : `artifacts/v2-${i}`;
-    const checkpoint = await source.get(`${place}/checkpoint`).catch((error: unknown) => {
-      if (error instanceof LogReadError && error.code === 'NOT_FOUND') return undefined;
-      throw error;
-    });
-    if (checkpoint === undefined) break;
-    if (isSignedBy(logId, checkpoint)) return { place, checkpoint };
-  }
+  for await (const one of placesOfV2(source)) if (isSignedBy(logId, one.checkpoint)) return one;
   throw new CommandError('FAILED', 'the service has no log for Rekor v2 with the id that the bundle names', {
     hint: 'Ask the service whose log it is, or the data directory (--data).',
   });

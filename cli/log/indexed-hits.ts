@@ -83,7 +83,7 @@ export async function* hitsByIndex(
     // Opened anew for each page: what it finds may be younger than the head of the last.
     const logs = await openLogs(
       { ...options, timeout: rest() },
-      { isWanted: (name) => isOpened(name, query), named: [] },
+      { isWanted: query.isWanted, named: query.in.filter((name) => apiOf(name) !== name) },
       speak,
     );
     try {
@@ -100,14 +100,6 @@ export async function* hitsByIndex(
     order.page(page.entries.length);
   }
 }
-
-/** Whether entries of the log in use that has that name may be asked for: the service calls it by its number. */
-const isOpened = (name: string, query: LogsQuery): boolean =>
-  query.isWanted(name) || query.in.some((wanted) => apiOf(wanted) === name);
-
-/** Whether the log of that name at the service is one of those that are searched. */
-const isAsked = (name: string, query: LogsQuery): boolean =>
-  query.isWanted(name) || query.in.some((wanted) => wanted === apiOf(name));
 
 /** The end of the whole command, and what is left until then for `--timeout` of a part. */
 function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly rest: () => string } {
@@ -170,9 +162,9 @@ async function provenFacts(
   // Logs for Rekor v2 that follow each other have one origin.
   const log = logs.find((one) => one.origin === origin && toHex(one.logId) === logId);
   if (typeof index !== 'number' || typeof name !== 'string' || typeof logId !== 'string') throw strange();
-  if (!isAsked(name, query)) return undefined;
+  if (!query.isWanted(name)) return undefined;
   const joined = query.join ? { uses, usesAreAll, signed, certificates } : {};
-  // One that the trust does not know, or that another one has followed, is shown as the service has it.
+  // One that the trust does not know is shown as the service has it.
   if (log === undefined) return { ...hit, verified: false };
   const [entry] = index < log.size ? await log.entriesFrom(index) : [];
   if (entry?.index !== index) throw strange();
@@ -183,8 +175,7 @@ async function provenFacts(
       'FAILED',
       `the service finds entry ${index} of ${log.origin}, and the log does not prove it`,
     );
-  // Logs that follow each other are called by their numbers, and the one in use here by its API.
-  if (apiOf(name) !== apiOf(log.name) || !mayBeHit(log, entry.view, query)) throw strange();
+  if (name !== log.name || !mayBeHit(log, entry.view, query)) throw strange();
   if (entry.isRedacted) return undefined;
   if (typeof uses === 'number' && !query.isUsedSo(uses, entry.view)) return undefined;
   return {

@@ -11,6 +11,7 @@ import { isLogVerdict } from './log-verdict.ts';
 import { isWantedLog, openLogs } from './open-logs.ts';
 import { conditionsOf, type ConditionOptions } from './search-options.ts';
 import {
+  apiOf,
   lastingName,
   missingLog,
   readOn,
@@ -130,13 +131,14 @@ class Watcher {
     throw failures[0];
   }
 
-  /** Former certificate logs are there for good, or somebody hides what they took last. */
+  /** Former logs are there for good, or somebody hides what they took last. */
   #missing(logs: readonly FollowedLog[]): readonly Error[] {
-    const { log: named, name = named } = this.#options;
-    if (name !== undefined || !logs.some((log) => log.name === 'certificates')) return [];
-    const { in: wanted = [] } = this.#options;
-    return this.#watch.state
-      .missing('certificates', logs)
+    const { log: named, name = named, in: wanted = [] } = this.#options;
+    const there = new Set(logs.filter(({ isFormer }) => isFormer !== true).map((log) => apiOf(log.name)));
+    // What --log names is one certificate log alone.
+    if (name !== undefined) there.delete('certificates');
+    return [...there]
+      .flatMap((api) => this.#watch.state.missing(api, logs))
       .filter((tree) => isWantedLog(tree.log, wanted))
       .map(({ log, origin }) => missingLog(origin, log));
   }

@@ -3,9 +3,10 @@ import { endIn, parseUrl, requireSafeTransport, type CommandEnd } from '../certi
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readAccessToken } from '../program/input-file.ts';
 import { timeoutOf, type TargetOptions } from './log-target.ts';
-import { artifactsAt, artifactsIn, type LogOpener } from './watch/artifact-logs.ts';
+import { artifactsIn, type LogOpener } from './watch/artifact-logs.ts';
 import { followCertificates, formerCertificateLogs } from './watch/certificate-log.ts';
 import { apiOf, type FollowedLog } from './watch/followed-log.ts';
+import { artifactsAt } from './watch/served-artifacts.ts';
 
 /** Whether `name` is one of those that `wanted` names, all of them where it names none: `v1` are all logs for the first API, those before the one in use, too, and `certificates` all certificate logs. */
 export function isWantedLog(name: string, wanted: readonly string[]): boolean {
@@ -32,7 +33,7 @@ export async function openLogs(
   const former = [...named, 'certificates'].some((name) => apiOf(name) === 'certificates' && isWanted(name))
     ? await formerCertificateLogs(options, speak)
     : [];
-  const openers = [...(await artifactsOf(options, isWanted)), ...former.filter(({ name }) => isWanted(name))];
+  const openers = [...(await artifactsOf(options, wanted)), ...former.filter(({ name }) => isWanted(name))];
   const names = [...openers.map(({ name }) => name), ...(isWanted('certificates') ? ['certificates'] : [])];
   for (const name of named)
     if (!names.some((there) => isWantedLog(there, [name]))) throw noLog(name, options);
@@ -61,14 +62,14 @@ const noLog = (name: string, { data, url = '' }: TargetOptions): CommandError =>
     {
       hint:
         data === undefined
-          ? 'Of a service v1 and v2 are read, the logs in use; those before them in its directory.'
+          ? 'Of a service there are v1 and v2, and after the first ones v1-2, v2-2 and so on, as in its directory.'
           : '`mayfly rekor show` lists the logs of artifacts of a directory.',
     },
   );
 
 async function artifactsOf(
   options: TargetOptions,
-  isWanted: (name: string) => boolean,
+  { isWanted, named }: WantedLogs,
 ): Promise<readonly LogOpener[]> {
   const { data, url = '', trust, accessTokenFile } = options;
   if (data !== undefined) return artifactsIn(data, isWanted);
@@ -79,7 +80,8 @@ async function artifactsOf(
   const base = parseUrl(url, '--url');
   const token = await readAccessToken(accessTokenFile, 'log access token');
   if (token !== undefined) requireSafeTransport(base, 'the log');
-  return artifactsAt(base.href.replace(/(?<!\/)\/+$/, ''), token, trust, isWanted, endOf(options));
+  const service = { url: base.href.replace(/(?<!\/)\/+$/, ''), token, trust, end: endOf(options) };
+  return artifactsAt(service, isWanted, named);
 }
 
 /** The end of the whole command, counted from now; undefined for any time. */

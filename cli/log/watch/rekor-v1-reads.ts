@@ -19,6 +19,18 @@ interface ReadEntry {
   readonly withheld?: Uint8Array;
 }
 
+/** A tree behind the API. */
+export interface RekorV1Tree {
+  readonly treeId: string;
+  /** Its signed head, which is not verified. */
+  readonly checkpoint: Uint8Array;
+  /** What is added to an index of the tree for clients: the sizes of the trees before it. */
+  readonly firstLogIndex: number;
+}
+
+/** Trees that follow each other. */
+const MOST_TREES = 64;
+
 /** Entries of one request. */
 const MOST_ENTRIES = 10;
 
@@ -30,8 +42,6 @@ export class RekorV1Reads {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #end: CommandEnd | undefined;
-  /** What is added to an index of the tree for clients. */
-  #firstLogIndex: number | undefined;
 
   constructor(url: string, token: string | undefined, end: CommandEnd | undefined) {
     this.#end = end;
@@ -39,33 +49,44 @@ export class RekorV1Reads {
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  async head(): Promise<{ readonly checkpoint: Uint8Array; readonly treeId: string }> {
-    const { signedTreeHead, treeID, inactiveShards } = await this.#ask('');
-    const shards = Array.isArray(inactiveShards) ? (inactiveShards as readonly JsonValue[]) : [];
-    this.#firstLogIndex = shards.reduce<number>(
-      (sum, shard) => sum + numberOf(recordOf(shard)['treeSize']),
-      0,
-    );
-    const checkpoint = utf8(textOf(signedTreeHead));
-    reading(() => parseCheckpoint(checkpoint));
-    return { checkpoint, treeId: textOf(treeID) };
+  /** Those that followed each other, the oldest first; the one in use is the last. */
+  async trees(): Promise<readonly RekorV1Tree[]> {
+    const inUse = await this.#ask('');
+    const former = Array.isArray(inUse['inactiveShards'])
+      ? (inUse['inactiveShards'] as readonly JsonValue[]).map(recordOf)
+      : [];
+    if (former.length >= MOST_TREES) throw strange(`it has more than ${MOST_TREES} trees`);
+    let firstLogIndex = 0;
+    return [...former, inUse].map(({ signedTreeHead, treeID, treeSize }) => {
+      const checkpoint = utf8(textOf(signedTreeHead));
+      reading(() => parseCheckpoint(checkpoint));
+      const treeId = textOf(treeID);
+      if (!/^\d{1,19}$/.test(treeId)) throw strange('an answer of it is none');
+      const tree = { treeId, checkpoint, firstLogIndex };
+      firstLogIndex += numberOf(treeSize);
+      return tree;
+    });
   }
 
-  async consistency(first: number, last: number, treeId: string): Promise<readonly Uint8Array[]> {
+  async consistency(first: number, last: number, { treeId }: RekorV1Tree): Promise<readonly Uint8Array[]> {
     const { hashes } = await this.#ask(`/proof?firstSize=${first}&lastSize=${last}&treeID=${treeId}`);
     return hashesOf(hashes);
   }
 
   /** Undefined where the tree has grown since that size. */
-  async inclusion(index: number, size: number): Promise<readonly Uint8Array[] | undefined> {
-    const { hashes, treeSize } = proofOf((await this.#entry(index)).entry);
+  async inclusion(
+    index: number,
+    size: number,
+    tree: RekorV1Tree,
+  ): Promise<readonly Uint8Array[] | undefined> {
+    const { hashes, treeSize } = proofOf((await this.#entry(index, tree)).entry);
     return treeSize === size ? hashes : undefined;
   }
 
   /** The left siblings on the way from the last leaf up are the tree before it. */
-  async frontier(size: number): Promise<readonly Uint8Array[]> {
+  async frontier(size: number, tree: RekorV1Tree): Promise<readonly Uint8Array[]> {
     if (size === 0) return [];
-    const { entry, withheld } = await this.#entry(size - 1);
+    const { entry, withheld } = await this.#entry(size - 1, tree);
     const { hashes, treeSize } = proofOf(entry);
     if (treeSize !== size) throw strange('it grew meanwhile; ask again');
     try {
@@ -79,36 +100,35 @@ export class RekorV1Reads {
   }
 
   /** From that index of the tree on. */
-  async entries(first: number, size: number): Promise<readonly ReadEntry[]> {
+  async entries(first: number, size: number, tree: RekorV1Tree): Promise<readonly ReadEntry[]> {
+    const { firstLogIndex } = tree;
     const indexes = Array.from({ length: Math.min(MOST_ENTRIES, size - first) }, (_, i) => first + i);
-    const body = JSON.stringify({ logIndexes: indexes.map((index) => this.#logIndex(index)) });
+    const body = JSON.stringify({ logIndexes: indexes.map((index) => index + firstLogIndex) });
     const found = new Map<number, JsonValue>();
     for (const item of arrayOf(await this.#json('/entries/retrieve', body)))
       for (const entry of Object.values(recordOf(item)))
-        found.set(numberOf(recordOf(entry)['logIndex']) - this.#logIndex(0), entry);
+        found.set(numberOf(recordOf(entry)['logIndex']) - firstLogIndex, entry);
     const entries: ReadEntry[] = [];
     for (const index of indexes) {
       const entry = found.get(index);
-      entries.push(entry === undefined ? await this.#withheld(index) : this.#read(index, entry));
+      entries.push(entry === undefined ? await this.#withheld(index, tree) : readEntry(index, entry, tree));
     }
     return entries;
   }
 
-  #read(index: number, entry: JsonValue): ReadEntry {
-    const integratedTime = numberOf(recordOf(entry)['integratedTime']);
-    return { index, logIndex: this.#logIndex(index), body: bodyOf(entry), integratedTime };
-  }
-
-  async #withheld(index: number): Promise<ReadEntry> {
-    const { entry, withheld } = await this.#entry(index);
+  async #withheld(index: number, tree: RekorV1Tree): Promise<ReadEntry> {
+    const { entry, withheld } = await this.#entry(index, tree);
     if (withheld === undefined) throw strange(`it has its entry ${index} alone, and not with others`);
     const integratedTime = numberOf(recordOf(entry)['integratedTime']);
-    return { index, logIndex: this.#logIndex(index), body: new Uint8Array(), integratedTime, withheld };
+    return { index, logIndex: index + tree.firstLogIndex, body: new Uint8Array(), integratedTime, withheld };
   }
 
   /** One entry with its proof. Of one that is withheld, the refusal has all but the body, under its id, which ends with its hash. */
-  async #entry(index: number): Promise<{ readonly entry: JsonValue; readonly withheld?: Uint8Array }> {
-    const answer = await this.#raw(`/entries?logIndex=${this.#logIndex(index)}`);
+  async #entry(
+    index: number,
+    { firstLogIndex }: RekorV1Tree,
+  ): Promise<{ readonly entry: JsonValue; readonly withheld?: Uint8Array }> {
+    const answer = await this.#raw(`/entries?logIndex=${index + firstLogIndex}`);
     const isWithheld = answer.status === 410;
     const json = recordOf(jsonOf(answer, isWithheld ? 410 : 200));
     const [[id, entry] = ['', null]] = Object.entries(isWithheld ? recordOf(json['entry'] ?? null) : json);
@@ -116,10 +136,6 @@ export class RekorV1Reads {
     const withheld = reading(() => fromHex(id.slice(-2 * HASH_LENGTH)));
     if (withheld.length === HASH_LENGTH) return { entry, withheld };
     throw strange(`it withholds its entry ${index}, and does not say with which hash`);
-  }
-
-  #logIndex(index: number): number {
-    return index + (this.#firstLogIndex ?? 0);
   }
 
   async #ask(path: string): Promise<Readonly<Record<string, JsonValue>>> {
@@ -148,6 +164,11 @@ export class RekorV1Reads {
       this.#end?.signal,
     );
   }
+}
+
+function readEntry(index: number, entry: JsonValue, { firstLogIndex }: RekorV1Tree): ReadEntry {
+  const integratedTime = numberOf(recordOf(entry)['integratedTime']);
+  return { index, logIndex: index + firstLogIndex, body: bodyOf(entry), integratedTime };
 }
 
 function jsonOf({ status, bytes }: RawAnswer, expected = 200): JsonValue {

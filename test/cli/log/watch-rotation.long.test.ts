@@ -14,6 +14,7 @@ import { switchArtifactLog } from '../../../instance/switch-artifact-log.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
+import { startFront } from '../../support/front-server.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
 import { openQuietly, type QuietService } from '../../support/quiet-service.ts';
 import { post } from '../../support/test-service.ts';
@@ -68,9 +69,14 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     await open();
     await exportFiles({ data, out: trust }, listener());
     for (const text of ['one', 'two', 'three']) await sign(text, 'alice@example.com');
-    await run({ url: service.url, trust, state: state('url'), fromStart: true });
+    for (const name of ['url', 'hidden'])
+      await run({ url: service.url, trust, state: state(name), fromStart: true });
     await service.close();
     await run({ data, state: state('data'), fromStart: true });
+    // What comes between the last round and the switch.
+    await open();
+    await sign('tail', 'tail@example.com');
+    await service.close();
     for (const api of [1, 2] as const) {
       const request = { paths, api, passphrase: undefined, clock: Date.now };
       await stageArtifactLog({ ...request, host: undefined });
@@ -87,42 +93,117 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     await rm(root, { recursive: true });
   });
 
-  it('reads the new ones from their first entry on, of a service and in a directory', async () => {
+  it('reads the ones before to their end, and the new ones from their first entry on, of a service and in a directory', async () => {
     const found = await run({ url: service.url, trust, state: state('url') });
-    expect(found).to.deep.equal(['v1 0', 'v1 1', 'v2 0', 'v2 1', 'certificates 3']);
+    expect(found).to.deep.equal([
+      ...['v1 4', 'v1-2 0', 'v1-2 1', 'v2 4', 'v2-2 0', 'v2-2 1'],
+      ...['certificates 3', 'certificates 4'],
+    ]);
     const ids = new Set(speak.records.map(({ id }) => id));
+    expect(await run({ url: service.url, trust, state: state('url') })).to.deep.equal([]);
+    const all = await run({ url: service.url, trust, state: state('all'), fromStart: true });
     await service.close();
-    const there = await run({ data, state: state('data') });
-    expect(there).to.deep.equal(['v1-2 0', 'v1-2 1', 'v2-2 0', 'v2-2 1', 'certificates 3']);
+    expect(await run({ data, state: state('data') })).to.deep.equal(found);
     // The same event, wherever it was read.
     expect(new Set(speak.records.map(({ id }) => id))).to.deep.equal(ids);
-    const all = await run({ data, state: state('new'), fromStart: true });
-    expect(all).to.have.length(4 + 2 + 4 + 2 + 4);
+    expect(await run({ data, state: state('new'), fromStart: true })).to.deep.equal(all);
+    expect(all).to.have.length(5 + 2 + 5 + 2 + 5);
     expect(new Set(speak.records.map(({ id }) => id)).size).to.equal(all.length);
     expect(await run({ data, state: state('new') })).to.deep.equal([]);
     await open();
   });
 
   it('begins at the heads of all of them where they are seen for the first time', async () => {
+    expect(await run({ url: service.url, trust, state: state('heads') })).to.deep.equal([]);
     await service.close();
     expect(await run({ data, state: state('head') })).to.deep.equal([]);
     await open();
   });
 
-  it('finds entries of all of them by the index, and proves those of the logs in use', async () => {
+  it('reads one of those before alone, and says which there are not', async () => {
+    const place = { url: service.url, trust };
+    for (const [log, count] of [
+      ['v1-2', 2],
+      ['v2-2', 2],
+      ['v2', 7],
+    ] as const)
+      expect(await run({ ...place, in: [log], state: state(`in-${log}`), fromStart: true })).to.have.length(
+        count,
+      );
+    speak = listener();
+    await searchLogs({ ...place, in: ['artifacts'], identity: 'tail@example.com' }, speak);
+    expect(speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`)).to.deep.equal([
+      'v1 4',
+      'v2 4',
+    ]);
+    for (const options of [{ in: ['v1-3'] }, { in: ['v2-3'] }])
+      expect((await failureAs(CommandError, searchLogs({ ...place, ...options }, speak))).message).to.match(
+        /there is no log v\d-3/,
+      );
+  });
+
+  it('fails, after it read the others, where one is hidden that was read before, or is not known', async () => {
+    let isHidden = true;
+    const front = await startFront(
+      () => service.url,
+      (path, own) => {
+        const { body } = own;
+        if (isHidden && path === '/api/v1/log')
+          return {
+            ...own,
+            body: body.toString().replace(/"inactiveShards":\[.*?\]/, '"inactiveShards":null'),
+          };
+        return isHidden && path.startsWith('/artifacts/') ? { status: 404, body: '' } : own;
+      },
+    );
+    const place = { url: front.url, trust, state: state('hidden'), in: ['v2'] };
+    try {
+      const failure = await failureAs(CommandError, watch({ once: true, ...place }, (speak = listener())));
+      expect(failure.message).to.equal(
+        'the log 127.0.0.1 (v2), which was read before, is not there any more',
+      );
+      expect(speak.records.map(({ log, index }) => `${String(log)} ${String(index)}`)).to.deep.equal([
+        'v2 0',
+        'v2 1',
+      ]);
+      // Of the first API, entries of the log before stand at the indexes of others then.
+      expect((await contradictions({ ...place, in: ['v1'] })).join()).to.match(/contradicts itself/);
+      isHidden = false;
+      expect(await run(place)).to.deep.equal(['v2 4']);
+      const path = join(trust, 'trusted_root.json');
+      const trusted = JSON.parse(await readFile(path, 'utf8')) as {
+        tlogs: { publicKey: { validFor: { end?: string } } }[];
+      };
+      const newer = join(root, 'newer');
+      await exportFiles({ data, out: newer }, listener());
+      const tlogs = trusted.tlogs.filter(({ publicKey }) => publicKey.validFor.end === undefined);
+      expect(tlogs).to.have.length(2);
+      await writeFile(join(newer, 'trusted_root.json'), JSON.stringify({ ...trusted, tlogs }));
+      for (const log of ['v1', 'v2']) {
+        const options = { url: front.url, trust: newer, in: [log], state: state(`newer-${log}`) };
+        const error = await failureAs(
+          CommandError,
+          watch({ ...options, once: true, fromStart: true }, (speak = listener())),
+        );
+        expect([error.code, error.message]).to.deep.equal([
+          'USAGE',
+          `the service has the log ${log} of before, and --trust does not know it`,
+        ]);
+        expect(speak.records).to.have.length(2);
+      }
+    } finally {
+      front.close();
+    }
+  });
+
+  it('finds entries of all of them by the index, and proves them', async () => {
     speak = listener();
     await searchLogs({ url: service.url, trust, byIndex: true, in: ['artifacts'] }, speak);
     const found = speak.records.map(
       ({ log, index, verified }) => `${String(log)} ${String(index)} ${String(verified)}`,
     );
-    expect(found).to.include.members([
-      'v2-2 0 true',
-      'v2-2 1 true',
-      'v1-2 1 true',
-      'v2 3 false',
-      'v1 3 false',
-    ]);
-    expect(found).to.have.length(12);
+    expect(found).to.include.members(['v2-2 0 true', 'v2-2 1 true', 'v1-2 1 true', 'v2 3 true', 'v1 3 true']);
+    expect(found).to.have.length(14);
     for (const api of ['v1', 'v2']) {
       speak = listener();
       await searchLogs({ url: service.url, trust, byIndex: true, in: [api] }, speak);
@@ -138,7 +219,7 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
 
   it('takes no log for the one in use that another one has followed', async () => {
     const place = { url: service.url, state: state('again') };
-    expect(await run({ ...place, trust, fromStart: true, in: ['artifacts'] })).to.have.length(4);
+    expect(await run({ ...place, trust, fromStart: true, in: ['artifacts'] })).to.have.length(14);
     const saved = JSON.parse(await readFile(place.state, 'utf8')) as { logs: Record<string, object> };
     // As if those that are shown now had been there before another one.
     const [tree = {}] = Object.values(saved.logs).slice(-1);
@@ -190,13 +271,13 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
       (JSON.parse(await readFile(path, 'utf8')) as { logs: Record<string, { origin: string }> }).logs;
     await run({ url: service.url, trust, state: state('one'), fromStart: true, in: ['v1'] });
     const others = await logsOf(state('one'));
-    const [id = ''] = Object.keys(others);
+    const [id = ''] = Object.keys(others).slice(-1);
     const logs = await logsOf(place.state);
     // The tree of another log under its name.
-    const foreign = { ...Object.values(logs)[0], log: 'v1', origin: others[id]?.origin };
+    const foreign = { ...Object.values(logs)[0], log: 'v1-2', origin: others[id]?.origin };
     await writeFile(place.state, JSON.stringify({ version: 2, logs: { ...logs, [id]: foreign } }));
     const found = await contradictions({ ...place, identity: 'carol@example.com', fromStart: true });
     expect(found).to.have.length(1);
-    expect(speak.records.map(({ log }) => log)).to.deep.equal(['v2', 'certificates', undefined]);
+    expect(speak.records.map(({ log }) => log)).to.deep.equal(['v2-2', 'certificates', undefined]);
   });
 });
