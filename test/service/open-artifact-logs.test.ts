@@ -14,12 +14,16 @@ import { ShutdownOrder } from '../../service/shutdown-order.ts';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { writeKeyPem } from '../../signers/key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
+import { openKey } from '../../instance/open-key.ts';
+import { endArtifactLog } from '../../rekor/end-artifact-log.ts';
 import { openArtifactReads } from '../../rekor/artifact-reads.ts';
 import { writeRedactions } from '../../rekor/redactions.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
+import { secondVectors, V1 } from '../rekor/format/support/rekor-vectors.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
 import { failureAs } from '../support/failure.ts';
 import { openQuietly } from '../support/quiet-service.ts';
+import { post } from '../support/test-service.ts';
 
 const HOST = 'ca.example.org';
 const entry = { body: utf8('{"a":1}'), namedDigests: [] };
@@ -165,6 +169,47 @@ describe('service/open-artifact-logs', function () {
       const warnings = service.lines.filter(({ sentence }) => said.test(String(sentence)));
       expect(warnings.map(({ event }) => event)).to.deep.equal(['warning']);
       expect((await fetch(`${service.url}/api/v1/log/entries?logIndex=0`)).status).to.not.equal(200);
+    } finally {
+      await service.close();
+    }
+  });
+
+  it('that have ended say to who writes what Rekor says of a frozen one, and show their last checkpoint as it was', async () => {
+    await make();
+    const mayfly = `{public-url: "https://${HOST}", artifact-log: {admission: any}, log-access: public}`;
+    await writeFile(paths.config, `oidc-issuers: {}\nmayfly: ${mayfly}\n`);
+    const requests = { 1: V1.entries, 2: secondVectors } as const;
+    const apis = [1, 2] as const;
+    let service = await openQuietly(paths.root);
+    const add = (api: 1 | 2, at: number): Promise<Response> =>
+      post(`${service.url}/api/v${api}/log/entries`, requests[api][at]?.request ?? '');
+    /** What is signed, without the signature, which is made anew by an opening. */
+    const heads = async (): Promise<readonly (string | undefined)[]> => {
+      const first = (await (await fetch(`${service.url}/api/v1/log`)).json()) as { signedTreeHead: string };
+      const second = await (await fetch(`${service.url}/api/v2/checkpoint`)).text();
+      return [first.signedTreeHead, second].map((note) => note.split('\n\n')[0]);
+    };
+    for (const api of apis) expect((await add(api, 0)).status).to.equal(201);
+    const before = await heads();
+    await service.close();
+    for (const api of apis) {
+      const { directory, key } = artifactLogPaths(paths, api);
+      await endArtifactLog(directory, await openKey(key, undefined), Date.now);
+    }
+    service = await openQuietly(paths.root);
+    try {
+      const answers = await Promise.all(
+        apis.map(async (api) => {
+          const response = await add(api, 1);
+          return [response.status, response.headers.get('retry-after'), await response.text()];
+        }),
+      );
+      expect(answers).to.deep.equal([
+        [501, null, '{"code":501,"message":"Create Entry API not enabled in this Rekor instance"}\n'],
+        [405, null, 'This log has been frozen, please switch to the latest log.\n'],
+      ]);
+      for (const api of apis) expect((await add(api, 0)).status, 'what it has').to.equal(201);
+      expect(await heads()).to.deep.equal(before);
     } finally {
       await service.close();
     }
