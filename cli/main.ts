@@ -92,6 +92,7 @@ Every command has more with --help, and answers one JSON object with --json.`;
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
   watchOutput();
+  keepTlsChecks(json);
   if (asksForVersion(argv)) {
     const { buildLine, readBuild } = await import('./program/build.ts');
     const build = readBuild();
@@ -112,6 +113,19 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = exitCodeOf(failure);
   }
 }
+
+/** Node would check no server's certificate, and a token would go to anybody on the line. It looks at the variable for each connection, also in threads and processes that are started from here on. */
+function keepTlsChecks(json: boolean): void {
+  if (process.env[UNCHECKED] !== '0') return;
+  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- of the environment
+  delete process.env[UNCHECKED];
+  speaker(json).note(
+    `mayfly: warning: ${UNCHECKED}=0 is not heeded: certificates of servers are checked all the same.\n` +
+      '  For a CA of your own: NODE_EXTRA_CA_CERTS=ca.pem in the environment, with its certificate in that file.',
+  );
+}
+
+const UNCHECKED = 'NODE_TLS_REJECT_UNAUTHORIZED';
 
 /** Whether the option stands before any command; `mayfly verify --version` is a slip. */
 function asksForVersion(argv: readonly string[]): boolean {

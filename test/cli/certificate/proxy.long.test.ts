@@ -57,6 +57,21 @@ describe('cli: the way through a proxy', function () {
     await rm(directory, { recursive: true });
   });
 
+  it('does not go to a server that nobody vouches for, whatever the environment says', async () => {
+    const port = portOf(service);
+    const url = ['--url', `https://127.0.0.1:${port}`];
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const words = ['certificate', ...url, '--token-file', 'token', '--out', 'out'];
+    const text = await runMayfly(words, { cwd: directory, env });
+    expect(text.code).to.equal(3);
+    expect(text.stderr)
+      .to.contain('TLS certificate')
+      .and.contain('NODE_TLS_REJECT_UNAUTHORIZED=0 is not heeded');
+    const json = await runMayfly([...words, '--json'], { cwd: directory, env });
+    expect([json.code, json.stderr]).to.deep.equal([3, '']);
+    expect(reached).to.deep.equal([]);
+  });
+
   const run = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
     runMayfly(words, {
       cwd: directory,
