@@ -40,10 +40,7 @@ const LIMITS = { length: 500_000, depth: 12 };
 export function parseMetadata<R extends RoleName>(role: R, bytes: Uint8Array): MetadataOf<R> {
   try {
     if (bytes.length > LIMITS.length) throw malformed(role, `it has more than ${LIMITS.length} bytes`);
-    return metadataOfJson(
-      role,
-      parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), LIMITS),
-    );
+    return metadataOfJson(role, jsonOf(bytes));
   } catch (error) {
     throw error instanceof TufError ? error : malformed(role, messageOf(error), error);
   }
@@ -84,14 +81,52 @@ function check(signed: Root | Targets | Snapshot | Timestamp): void {
   for (const name of ROLES) checkRole(signed, name);
 }
 
-function checkRole({ roles, keys }: Root, name: RoleName): void {
-  const { keyIDs = [], threshold = 0 } = roles[name] ?? {};
-  if (keyIDs.some((id) => keys[id] === undefined)) throw malformed('root', `a key of ${name} is missing`);
-  const distinct = new Set(keyIDs.flatMap((id) => keys[id] ?? []).map(sameKeyText));
-  if (distinct.size !== keyIDs.length) throw malformed('root', `a key stands twice among those of ${name}`);
+function checkRole(root: Root, name: RoleName): void {
+  const { keyIDs = [], threshold = 0 } = root.roles[name] ?? {};
+  if (keyIDs.some((id) => root.keys[id] === undefined))
+    throw malformed('root', `a key of ${name} is missing`);
+  checkKeys(root, name);
   if (!Number.isSafeInteger(threshold) || threshold > keyIDs.length)
     throw malformed('root', `${name} needs ${threshold} signatures and has ${keyIDs.length} keys`);
 }
+
+function checkKeys({ roles, keys }: Root, name: string): void {
+  const found = (roles[name]?.keyIDs ?? []).flatMap((id) => keys[id] ?? []);
+  if (distinctKeys(found) !== found.length)
+    throw malformed('root', `a key stands twice among those of ${name}`);
+}
+
+const distinctKeys = (keys: readonly Key[]): number => new Set(keys.map(sameKeyText)).size;
+
+/** Throws {@link TufError} `TUF_REFUSED` unless each root that the library has followed from `first` on, all of which are among `others`, is signed by as many different keys as
+ * the root before and itself demand: the library counts a key that stands there under two ids twice. A root that is passed through may have such keys, as where clients were to learn keys in another form. */
+export function requireDistinctSigners(first: Uint8Array, others: readonly Uint8Array[]): void {
+  const byVersion = new Map(
+    others
+      .map((bytes) => Metadata.fromJSON(MetadataKind.Root, jsonOf(bytes) as never))
+      .map((root) => [root.signed.version, root]),
+  );
+  let before = Metadata.fromJSON(MetadataKind.Root, jsonOf(first) as never);
+  for (;;) {
+    const root = byVersion.get(before.signed.version + 1);
+    if (root === undefined) return;
+    for (const { signed } of [before, root]) {
+      const signers = signersOf(signed, 'root', root).flatMap((id) => signed.keys[id] ?? []);
+      if (distinctKeys(signers) < (signed.roles['root']?.threshold ?? Infinity))
+        throw new TufError(
+          'TUF_REFUSED',
+          `version ${root.signed.version} of the root is signed by too few different keys`,
+          {
+            hint: 'A key that stands in it twice counts once. Ask the operator, over a channel that you trust.',
+          },
+        );
+    }
+    before = root;
+  }
+}
+
+const jsonOf = (bytes: Uint8Array): JsonValue =>
+  parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), LIMITS);
 
 const malformed = (role: string, why: string, cause?: unknown): TufError =>
   new TufError('TUF_MALFORMED', `this is no usable ${role} metadata: ${why}`, { cause });

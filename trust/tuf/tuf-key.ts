@@ -1,8 +1,10 @@
 /** Public keys as TUF metadata has them. */
-import { createPublicKey, hash } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { Key } from '@tufjs/models';
+import { getPublicKey } from '@tufjs/models/dist/utils/key.js';
 import { equalBytes } from '../../core/bytes.ts';
 import { encodePem } from '../../core/pem.ts';
+import { keyBits } from '../../core/public-key.ts';
 import { TufError } from './tuf-error.ts';
 
 /** The TUF key of a DER SubjectPublicKeyInfo. Throws {@link TufError} `TUF_MALFORMED` for anything but ECDSA P-256, which is the
@@ -45,15 +47,25 @@ export const isKey = (key: Key, spki: Uint8Array): boolean => {
   }
 };
 
-/** The same text for one key in whatever form it is written: under two ids it would count twice for a threshold. */
-export function sameKeyText({ keyVal }: Key): string {
+/** The same text for one key in whatever form it is written, PEM or digits, with its point compressed or not, for one scheme or another: under two ids it would count
+ * twice for a threshold. It is the key with which the library verifies; of one that it cannot use, as it is written. */
+export function sameKeyText({ keyType, scheme, keyVal }: Key): string {
   const text = keyVal['public'] ?? '';
   try {
-    return createPublicKey(text).export({ type: 'spki', format: 'der' }).toString('hex');
+    return numbersOf(getPublicKey({ keyType, scheme, keyVal: text }).key);
   } catch {
-    // A form of before without PEM: digits alone.
-    return text.trim().toLowerCase();
+    return text;
   }
+}
+
+/** What a key consists of. JSON has no form for the keys of RSA that are for PSS alone: these have modulus and exponent at the end of their DER. */
+function numbersOf(key: KeyObject): string {
+  if (key.asymmetricKeyType !== 'rsa-pss') {
+    const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' });
+    return JSON.stringify([kty, crv, x, y, n, e]);
+  }
+  const bits = keyBits(new Uint8Array(key.export({ type: 'spki', format: 'der' })));
+  return numbersOf(createPublicKey({ key: Buffer.from(bits), format: 'der', type: 'pkcs1' }));
 }
 
 const SCHEME = 'ecdsa-sha2-nistp256';

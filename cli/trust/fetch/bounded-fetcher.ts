@@ -24,6 +24,8 @@ const DOWNLOAD = '.download';
 export class BoundedFetcher extends BaseFetcher {
   readonly #scratch: string;
   readonly #deadline = Date.now() + ALL_MS;
+  /** The roots by their numbers that were fetched, in any order. */
+  readonly roots: Uint8Array[] = [];
   /** What the network did, where that ended the work: the library wraps it. */
   fault: CommandError | undefined;
 
@@ -38,7 +40,9 @@ export class BoundedFetcher extends BaseFetcher {
   }
 
   override async downloadBytes(url: string, maxLength: number): Promise<Buffer> {
-    return Buffer.from(await this.#bytes(url, maxLength));
+    const bytes = Buffer.from(await this.#bytes(url, maxLength));
+    if (/\/\d+\.root\.json$/.test(url)) this.roots.push(bytes);
+    return bytes;
   }
 
   override async downloadFile<T>(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Updater } from 'tuf-js';
 import { printable } from '../../../core/printable.ts';
-import { parseMetadata } from '../../../trust/tuf/metadata.ts';
+import { parseMetadata, requireDistinctSigners } from '../../../trust/tuf/metadata.ts';
 import { CommandError } from '../../program/command.ts';
 import type { BoundedFetcher } from './bounded-fetcher.ts';
 import { refusal } from './fetch-refusal.ts';
@@ -36,7 +36,12 @@ export async function followRepository({
       targetBaseUrl: `${mirror}/${TARGETS}`,
       fetcher,
     });
+    const first = await readFile(join(scratch, 'root.json'));
     await updater.refresh();
+    requireDistinctSigners(first, fetcher.roots);
+    // Before anything is written: what this program cannot read, it could not follow from the next time.
+    for (const role of ['root', 'snapshot', 'timestamp'] as const)
+      parseMetadata(role, await readFile(join(scratch, `${role}.json`)));
     const targets = parseMetadata('targets', await readFile(join(scratch, 'targets.json'))).signed.targets;
     const names = Object.keys(targets);
     for (const name of names) {

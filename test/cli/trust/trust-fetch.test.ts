@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Metadata, MetadataKind, Signature } from '@tufjs/models';
 import { expect } from 'chai';
 import { refusal } from '../../../cli/trust/fetch/fetch-refusal.ts';
 import { fetchTrust } from '../../../cli/trust/fetch/trust-fetch.ts';
@@ -20,6 +21,7 @@ import { parseTrustedRoot, type TrustedRoot } from '../../../trust/format/truste
 import { sigstoreTargets } from '../../../trust/tuf/sigstore-targets.ts';
 import type { TargetContents } from '../../../trust/tuf/target-contents.ts';
 import { generateKey } from '../../../signers/key-types.ts';
+import { encodeMetadata, signMetadata } from '../../../trust/tuf/metadata.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import { failureAs } from '../../support/failure.ts';
@@ -231,6 +233,46 @@ describe('mayfly trust fetch', function () {
     const gone = await failureAs(CommandError, fetchTrust({ out }, speak, ['http://127.0.0.1:1']));
     expect([gone.code, contentsOfOut()]).to.deep.equal(['UNREACHABLE', before]);
   });
+
+  it('counts a key once that stands in a root twice, also in a root that another follows', async () => {
+    await fetch(hashOf('1.root.json'));
+    const { root } = await repository.read();
+    const signer = localSigner(repository.rootKey);
+    const rootOf = async (version: number, threshold?: number): Promise<Uint8Array> => {
+      const json = JSON.parse(JSON.stringify(root.toJSON())) as SignedRoot;
+      json.signed.version = version;
+      const [id = ''] = json.signed.roles['root']?.keyids ?? [];
+      const point = signer.publicKey.slice(-65);
+      const twin = { ...json.signed.keys[id], keyval: { public: Buffer.from(point).toString('hex') } };
+      if (threshold !== undefined) {
+        json.signed.keys[TWIN] = twin;
+        json.signed.roles['root'] = { keyids: [id, TWIN], threshold };
+      }
+      const made = Metadata.fromJSON(MetadataKind.Root, json as never);
+      made.signatures = {};
+      await signMetadata(made, signer);
+      const signature = made.signatures[id];
+      if (signature !== undefined) made.signatures[TWIN] = new Signature({ keyID: TWIN, sig: signature.sig });
+      return encodeMetadata(made);
+    };
+    mirror.files.set('2.root.json', await rootOf(2, 2));
+    await expectRefusal(/signed by too few different keys/);
+    mirror.files.set('3.root.json', await rootOf(3));
+    await expectRefusal(/signed by too few different keys/);
+    mirror.files.set('2.root.json', await rootOf(2, 1));
+    await fetch();
+    mirror.files.set('4.root.json', await rootOf(4, 1));
+    await expectRefusal(/under an id that is not its own/);
+  });
+
+  const TWIN = 'ab'.repeat(32);
+  interface SignedRoot {
+    signed: {
+      version: number;
+      keys: Record<string, object>;
+      roles: Record<string, { keyids: string[]; threshold: number }>;
+    };
+  }
 
   it('removes what an earlier version left of targets that are gone, and nothing that somebody changed', async () => {
     const key = (name: string): TargetContents => new Map([...shape('ca-only'), [name, { text: 'a key\n' }]]);

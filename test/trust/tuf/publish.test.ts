@@ -1,5 +1,5 @@
 import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { hash } from 'node:crypto';
+import { createPublicKey, ECDH, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -23,6 +23,7 @@ import {
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { createRepository } from '../../../trust/tuf/create-repository.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
+import { encodePem } from '../../../core/pem.ts';
 import { skipUnless } from '../../support/skipped.ts';
 import { failureOf } from '../../support/failure.ts';
 import {
@@ -402,6 +403,14 @@ describe('trust/tuf', () => {
       ({ keyval }) => (keyval.public = keyval.public.replaceAll('\n', '\r\n')),
       (key) => (key.keytype = 'ecdsa-sha2-nistp256'),
       (key) => (key['x-more'] = '1'),
+      (key) => (key.keyval.public = pointOf(key).toString('hex')),
+      (key) => (key.keyval.public = pointOf(key).toString('hex').toUpperCase()),
+      (key) => (key.keyval.public = pointOf(key, 'compressed').toString('hex')),
+      (key) => {
+        const point = pointOf(key, 'compressed');
+        const head = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex');
+        key.keyval.public = encodePem('PUBLIC KEY', Buffer.concat([head, point]));
+      },
     ];
     for (const rewrite of forms) {
       const json = JSON.parse(JSON.stringify(root.toJSON())) as {
@@ -418,6 +427,51 @@ describe('trust/tuf', () => {
       );
     }
   });
+
+  it('reads no key of another kind twice in a role', async () => {
+    const { root } = await (await testRepository()).read();
+    const pem = (key: KeyObject): string => String(key.export({ type: 'spki', format: 'pem' }));
+    const ed25519 = generateKeyPairSync('ed25519').publicKey;
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
+    const numbers = rsa.export({ type: 'pkcs1', format: 'der' });
+    const pss = Buffer.concat([Buffer.from('30820120300b06092a864886f70d01010a0382010f00', 'hex'), numbers]);
+    const raw = ed25519.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex');
+    const pairs: readonly (readonly [Written, Written])[] = [
+      [
+        { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: pem(ed25519) } },
+        { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: raw } },
+      ],
+      [
+        { keytype: 'rsa', scheme: 'rsassa-pss-sha256', keyval: { public: pem(rsa) } },
+        { keytype: 'rsa', scheme: 'rsassa-pss-sha512', keyval: { public: pem(rsa) } },
+      ],
+      [
+        { keytype: 'rsa', scheme: 'rsassa-pss-sha256', keyval: { public: pem(rsa) } },
+        { keytype: 'rsa', scheme: 'rsassa-pss-sha256', keyval: { public: encodePem('PUBLIC KEY', pss) } },
+      ],
+    ];
+    for (const pair of pairs) {
+      const json = JSON.parse(JSON.stringify(root.toJSON())) as {
+        signed: { keys: Record<string, Written>; roles: Record<string, { keyids: string[] }> };
+      };
+      for (const key of pair) {
+        const id = hash('sha256', canonicalKey(key), 'hex');
+        json.signed.keys[id] = key;
+        json.signed.roles['root']?.keyids.push(id);
+      }
+      expect(
+        () => parseMetadata('root', Buffer.from(JSON.stringify(json))),
+        String(pair[1]['scheme']),
+      ).to.throw(/a key stands twice among those of root/);
+    }
+  });
+
+  const pointOf = ({ keyval }: Written, form: 'compressed' | 'uncompressed' = 'uncompressed'): Buffer => {
+    const der = createPublicKey(keyval.public).export({ type: 'spki', format: 'der' });
+    return Buffer.from(
+      ECDH.convertKey(der.subarray(-65), 'prime256v1', undefined, undefined, form) as Buffer,
+    );
+  };
 
   interface Written {
     keytype: string;
