@@ -61,11 +61,9 @@ class PathSearch {
     return this.#ends.findLast((end) => end !== undefined)?.reason;
   }
 
-  /** The refusal for a CA that nothing names. The log of the certificate is trusted, so it is probably a newer CA of the same service. */
+  /** The refusal for a CA that nothing names: newer trust may. */
   unnamed(sentence: string): VerifyError {
-    const { loggedAt, trust } = this.#request;
-    const isStale = loggedAt !== undefined || trust.unusable.length > 0;
-    return refused([sentence, ...trust.unusable].join('; '), isStale ? 'trust' : 'certificate');
+    return refused([sentence, ...this.#request.trust.unusable].join('; '), 'trust');
   }
 
   /** The shortest path from `leaf` to a root. */

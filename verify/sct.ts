@@ -1,5 +1,5 @@
 /** The signed certificate timestamp in a certificate (RFC 6962 §3.3). */
-import { equalBytes, fromHex, toBase64, toHex } from '../core/bytes.ts';
+import { fromHex, toBase64, toHex } from '../core/bytes.ts';
 import { findExtension, type Certificate } from '../core/certificate.ts';
 import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../ct-log/format/sct.ts';
 import type { VerifyCrypto } from './crypto.ts';
@@ -30,21 +30,18 @@ export function findSct(certificate: Certificate, trust: PreparedTrust): FoundSc
   if (first === undefined || more.length > 0) throw refused('the certificate must carry exactly one SCT');
   const sct = parseSct(first);
   const log = trust.logs.get(toHex(sct.logId));
-  if (log === undefined) throw untrusted(sct, certificate, trust);
+  if (log === undefined) throw untrusted(sct, trust);
   logScheme(sct, log.publicKey, 'the SCT');
   requireWithin(log.windows, [sct.timestamp], `the log ${log.name}`);
   return { sct, log };
 }
 
-/** Where the trust knows the CA by its name, it probably lacks a newer log of the same service. */
-function untrusted({ logId }: Sct, { issuer }: Certificate, trust: PreparedTrust): VerifyError {
-  const { roots, intermediates, logs, unusable } = trust;
+/** Newer trust may know the log: that it is unknown is nothing that is wrong with the certificate. */
+function untrusted({ logId }: Sct, { logs, unusable }: PreparedTrust): VerifyError {
   const trusted = [...logs].map(([id, { name }]) => `${name} (${toBase64(fromHex(id))})`);
   const known = trusted.length === 0 ? 'none is' : `trusted: ${trusted.join(', ')}`;
   const sentence = `the SCT is of a log that is not trusted, ${toBase64(logId)}; ${known}`;
-  const isStale =
-    unusable.length > 0 || [...roots, ...intermediates].some(({ subject }) => equalBytes(subject, issuer));
-  return refused([sentence, ...unusable].join('; '), isStale ? 'trust' : 'certificate');
+  return refused([sentence, ...unusable].join('; '), 'trust');
 }
 
 /** Throws a refusal unless the log signed this leaf. */

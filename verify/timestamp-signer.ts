@@ -229,7 +229,7 @@ export function unknownSigner(
   embedded: readonly Certificate[],
   { authorities }: TimestampTrust,
   { sha256 }: TimestampCrypto,
-): { readonly sentence: string; readonly isStale: boolean } {
+): string {
   const [own] = embedded.filter((one) => isNamed(one, signer.id));
   const firsts = authorities.map(({ chain: [first] }) => first);
   const fingerprint = ({ der }: Certificate): string => toHex(sha256(der));
@@ -245,8 +245,7 @@ export function unknownSigner(
     trusted.length === 0
       ? `${authorities.length === 0 ? 'none is' : `none of the ${authorities.length} that are`} trusted`
       : `of its name or issuer ${trusted.length} are trusted, and none of them is it: ${trusted.join(', ')}`;
-  const sentence = `the timestamp, of ${rfc3339(info.time)}, is by the authority ${who}; ${known}`;
-  return { sentence, isStale: namesakes.length > 0 };
+  return `the timestamp, of ${rfc3339(info.time)}, is by the authority ${who}; ${known}`;
 }
 
 function signerText(id: SignerId): string {

@@ -213,8 +213,7 @@ function refuseUnknown(
   crypto: TimestampCrypto,
 ): never {
   const { unusable } = trust;
-  const { sentence, isStale } = unknownSigner(token, embedded, trust, crypto);
-  throw refused([sentence, ...unusable].join('; '), isStale || unusable.length > 0 ? 'trust' : 'certificate');
+  throw refused([unknownSigner(token, embedded, trust, crypto), ...unusable].join('; '), 'trust');
 }
 
 async function checkAsked(

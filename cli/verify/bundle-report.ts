@@ -71,7 +71,7 @@ const FAULTS: Readonly<Record<BundleFault, string>> = {
   artifact: 'The fault is that of the artifact, or of its bundle.',
   policy: 'What was found is genuine, but not what was asked for.',
   trust:
-    'The fault may be that of the trust: get the newest files from who runs the services before you take the artifact for forged.',
+    'The fault may be that of the trust: it is older, or of other services. Get the newest files from who runs the services before you take the artifact for forged.',
 };
 
 function linesOf(name: BundleStep, { steps, skipped }: BundleReport): string[] {

@@ -53,7 +53,7 @@ const FAULTS: Readonly<Record<Fault, string>> = {
   certificate: 'The fault is that of the certificate, or of what came with it.',
   policy: 'The certificate is genuine, but not one that was asked for.',
   trust:
-    'The fault may be that of the trust: get the newest files from who runs the CA before you take the certificate for forged.',
+    'The fault may be that of the trust: it is older, or of another CA. Get the newest files from who runs the CA before you take the certificate for forged.',
 };
 
 function lineOf(name: StepName, { steps, skipped }: VerificationReport): string | undefined {

@@ -194,7 +194,7 @@ const FAULTS = {
   certificate: 'The fault is that of the timestamp, or of what came with it.',
   policy: 'The timestamp is genuine, but not the one that was asked for.',
   trust:
-    'The fault may be that of the trust: get the newest files from who runs the authority before you take the timestamp for forged.',
+    'The fault may be that of the trust: it is older, or of another authority. Get the newest files from who runs the authority before you take the timestamp for forged.',
 } as const;
 
 const usage = (sentence: string, hint: string): CommandError => new CommandError('USAGE', sentence, { hint });

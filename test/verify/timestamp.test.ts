@@ -190,7 +190,7 @@ describe('verify/timestamp', () => {
       );
       const named = await timestampNodes({ name: 'other' }, { name: 'other root' });
       const { fault, steps } = await judge(bare, [trusted([named.leaf, named.root])]);
-      expect(fault).to.equal('certificate');
+      expect(fault).to.equal('trust');
       expect(steps.at(-1)?.detail).to.match(
         /serial number 11 below "CN=root of time"; none of the 1 that are trusted/,
       );

@@ -97,8 +97,8 @@ export class ArtifactLogs {
     }
   }
 
-  /** The refusal for the entry of a log that is not found; `origin` is what its checkpoint says. */
-  unknown(logId: Uint8Array, origin: string | undefined, sha256: Sha256): VerifyError {
+  /** The refusal for the entry of a log that is not found. Newer trust may know it. */
+  unknown(logId: Uint8Array, sha256: Sha256): VerifyError {
     const own = this.find(1, logId) ?? this.find(2, logId);
     if (own !== undefined)
       return refused(`the entry is not of a kind that the log ${own.name} has`, 'certificate');
@@ -113,12 +113,7 @@ export class ArtifactLogs {
     const trusted = logs.map(({ name, logId: id }) => `${name} (${toBase64(id)})`);
     const others = trusted.length === 0 ? 'none is' : `trusted: ${trusted.join(', ')}`;
     const sentence = `the entry is of a log that is not trusted, ${toBase64(logId)}; ${others}`;
-    const isStale =
-      this.unusable.length > 0 ||
-      logs.some(({ origins }) =>
-        origins.some((known) => origin === known || origin?.startsWith(`${known} - `)),
-      );
-    return refused([sentence, ...this.unusable].join('; '), isStale ? 'trust' : 'certificate');
+    return refused([sentence, ...this.unusable].join('; '), 'trust');
   }
 
   #add(listed: TrustedLogInstance, sha256: Sha256): void {

@@ -4,7 +4,6 @@ import { rfc3339 } from '../../core/clock.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
-import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import { requireNotAhead } from '../present.ts';
 import { certificateOf, keyName, nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
@@ -142,7 +141,7 @@ function findLog(
   { logs, crypto }: SourceTrust,
   { uncounted }: Sources,
 ): KnownEntry | undefined {
-  const { kind, version, logId, proof } = entry;
+  const { kind, version, logId } = entry;
   const api = apiOfKind(kind, version);
   const log = api && logs.find(api, logId);
   if (api !== undefined && log !== undefined) return { entry, api, log };
@@ -152,18 +151,9 @@ function findLog(
     uncounted.push({ source: 'entry', reason, fault: 'certificate' });
     return undefined;
   }
-  const { message, fault } = logs.unknown(logId, originOf(proof?.checkpoint), crypto.sha256);
+  const { message, fault } = logs.unknown(logId, crypto.sha256);
   uncounted.push({ source: 'entry', reason: message, fault });
   return undefined;
-}
-
-function originOf(checkpoint: Uint8Array | undefined): string | undefined {
-  try {
-    return checkpoint && parseCheckpoint(checkpoint).origin;
-  } catch {
-    // Nobody knows its log, whatever it says.
-    return undefined;
-  }
 }
 
 async function observeTimestamps(

@@ -378,7 +378,7 @@ describe('mayfly verify certificate', () => {
       expect([code, stdout]).to.satisfy(
         ([status, text]: [number, string]) =>
           status === 1 &&
-          /FAILED +chain +the CA "CN=Issuing" is trusted from[^]*get the newest files/.test(text),
+          /FAILED +chain +the CA "CN=Issuing" is trusted from[^]*Get the newest files/.test(text),
       );
       const json = await verify('cert.pem', '--trust', 'root.json', ...WHO, '--json');
       expect(JSON.parse(json.stdout)).to.include({ ok: false, fault: 'trust' });

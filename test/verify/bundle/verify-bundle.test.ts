@@ -415,7 +415,7 @@ describe('verify/bundle', () => {
         /; not counted: the entry is of a log that is not trusted, .*; trusted: https:\/\/rekor\.example /,
       );
       expect(await judged(messageBundle({ entries: [unknown] }))).to.match(
-        /^artifact \| time: 0 trusted artifact logs have entries in the bundle, wanted are 1; the entry is of a log that is not trusted/,
+        /^trust \| time: 0 trusted artifact logs have entries in the bundle, wanted are 1; the entry is of a log that is not trusted/,
       );
       // Neither of a kind that nobody knows, by whomever: nothing of it is verified, and it stands in for none that is.
       const odd = (entry: BundleEntry): BundleEntry => ({ ...entry, kind: 'rekord' });
@@ -607,7 +607,7 @@ describe('verify/bundle', () => {
         /^2026-11-22T10:01:00Z by "CN=time"; not counted: the timestamp, of 2026-11-22T10:01:00Z, is by the authority "CN=unknown"/,
       );
       const alone = messageBundle({ entries: [second], timestamps: [unknown] });
-      expect(await judged(alone)).to.match(/^artifact \| time: nothing trusted says .*"CN=unknown".*; none /);
+      expect(await judged(alone)).to.match(/^trust \| time: nothing trusted says .*"CN=unknown".*; none /);
       // Who takes the name of a known one must have its key.
       const forged = timestampOf(signature, SIGNED_AT, {
         ...outsider,
