@@ -46,7 +46,12 @@ function sctOf(certificate: Uint8Array, logId: Uint8Array): Sct {
   throw new LogReadError(
     'BAD_PARAMETER',
     scts.length === 0 ? 'the certificate carries no SCT' : 'the SCT of the certificate is from another log',
-    { hint: 'Give the certificate that was issued (not its issuer), and the log that its issuer wrote to.' },
+    {
+      hint:
+        scts.length === 0
+          ? 'Give the certificate that was issued, not its issuer and no precertificate.'
+          : 'Name the log that its issuer wrote to: another one of the same service goes in by --log NAME.',
+    },
   );
 }
 

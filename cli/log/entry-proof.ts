@@ -2,8 +2,8 @@
 import { equalBytes, fromBase64, fromHex, toHex, utf8, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { parseStrictJson, type JsonValue } from '../../core/strict-json.ts';
-import { parseBundle } from '../../bundle/format/bundle.ts';
-import { fewHashes, type BundleEntry } from '../../bundle/format/bundle-entry.ts';
+import { parseBundle, type Bundle } from '../../bundle/format/bundle.ts';
+import { fewHashes } from '../../bundle/format/bundle-entry.ts';
 import { httpSource, type HttpSource } from '../../ct-log/http-source.ts';
 import { tileOrFull } from '../../ct-log/source.ts';
 import { artifactLogsIn } from '../../instance/artifact-logs.ts';
@@ -105,7 +105,7 @@ function ofOption({ entry = '', v1, v2 }: EntryOptions): SoughtEntry {
 /** The first of the API that is wanted, of a kind that is known. */
 function ofBundle(text: string, { v1, v2 }: EntryOptions): SoughtEntry {
   const wanted = v1 === v2 ? [1, 2] : v1 === true ? [1] : [2];
-  for (const { kind, version, logIndex, logId, body } of entriesIn(text)) {
+  for (const { kind, version, logIndex, logId, body } of readBundle(text).entries) {
     const api = apiOfKind(kind, version);
     if (api !== undefined && wanted.includes(api))
       return { api, leafHash: hashLeaf(sha256, body), logIndex, logId };
@@ -113,9 +113,10 @@ function ofBundle(text: string, { v1, v2 }: EntryOptions): SoughtEntry {
   throw new CommandError('USAGE', 'the bundle has no such entry of a log of artifacts');
 }
 
-function entriesIn(text: string): readonly BundleEntry[] {
+/** What is in the text of a bundle. Throws {@link CommandError} `USAGE` where it is none. */
+export function readBundle(text: string): Bundle {
   try {
-    return parseBundle(text).entries;
+    return parseBundle(text);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError('USAGE', `FILE is no bundle: ${error.message}`);

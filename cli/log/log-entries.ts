@@ -1,6 +1,7 @@
 /** `mayfly log list` and `search`: whom certificates were issued to. */
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
+import { ProvenEntries } from '../../ct-log/proven-entries.ts';
 import { searchEntries, type FoundEntry } from '../../ct-log/entry-search.ts';
 import { certificateFacts } from '../../search/entry-facts.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -13,7 +14,8 @@ import {
   type RangeOptions,
 } from './entry-options.ts';
 import { headOf, type SeenHead } from './log-head.ts';
-import { openTarget, type TargetOptions } from './log-target.ts';
+import { openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { formerLogNames } from './watch/certificate-log.ts';
 
 /** Lists the newest entries, or those of a time. */
 export async function list(
@@ -30,7 +32,25 @@ export async function list(
     if (!(await report.add(entry)) || report.count === limit) break;
   }
   report.end(limit);
+  if (report.count !== limit && range.from === undefined) await noteFormer(log, head, options, speak);
   return undefined;
+}
+
+/** Says which former logs may have more, where what was asked for reaches back to before the log that was read: who looks for the certificates of a day has to look there, too. */
+async function noteFormer(
+  { source }: LogTarget,
+  head: SeenHead,
+  options: TargetOptions & RangeOptions,
+  speak: Speaker,
+): Promise<void> {
+  const names = await formerLogNames(options);
+  if (names.length === 0) return;
+  const { since = 0 } = queryOf(options, Date.now());
+  const [first] = head.size === 0 ? [] : await new ProvenEntries(source, head).tile(0);
+  if (first !== undefined && first.timestamp < since) return;
+  speak.note(
+    `warning: what was logged before is in ${names.length === 1 ? 'the former log' : 'the former logs'} ${names.join(', ')}, and not in this answer: --log NAME reads one of them, \`mayfly log search --in certificates\` all`,
+  );
 }
 
 /** Lists the entries that match. */

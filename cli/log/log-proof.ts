@@ -2,22 +2,24 @@
 import { lstat } from 'node:fs/promises';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
-import { FormatError, messageOf } from '../../core/errors.ts';
-import { decodePem } from '../../core/pem.ts';
+import { messageOf } from '../../core/errors.ts';
 import { proveCertificate, type CertificateProof } from '../../ct-log/proof.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
-import { entryProof, type EntryOptions, type FoundEntryProof } from './entry-proof.ts';
+import { entryProof, readBundle, type EntryOptions, type FoundEntryProof } from './entry-proof.ts';
 import { verifiedCheckpoint } from './log-head.ts';
 import { verifyCheckpoint, type VerifiedCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { readHead } from '../verify/head-file.ts';
-import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { endingSoon, openTarget, withLogOf, type LogTarget, type TargetOptions } from './log-target.ts';
+import { certificateIn } from '../verify/certificate-file.ts';
 
 /** Options of `mayfly log proof`. */
 interface ProofOptions extends TargetOptions, EntryOptions {
   readonly out?: string;
   readonly head?: string;
+  /** Of a bundle the certificate is meant. */
+  readonly certificate?: true;
 }
 
 /** Writes the proof to stdout or `out`; `args[0]` is the file of the certificate, or of the bundle whose entry is meant. */
@@ -28,21 +30,24 @@ export async function proof(
 ): Promise<undefined> {
   if ((file === undefined) === (options.entry === undefined))
     throw new CommandError('USAGE', 'name a certificate or a bundle, or an entry by --entry');
-  const text = file === undefined ? undefined : await readText(file);
-  if (text === undefined || isJson(text)) {
+  const bytes = file === undefined ? undefined : await readBytes(file);
+  const text = bytes && Buffer.from(bytes).toString();
+  if (bytes === undefined || text === undefined || (isJson(text) && options.certificate !== true)) {
     if (options.head !== undefined)
       throw new CommandError('USAGE', '--head is for the proof of a certificate', {
-        hint: 'Name the file of the certificate, PEM.',
+        hint: 'Name the file of the certificate, or say --certificate: that of the bundle.',
       });
     const found = await entryProof(endingSoon(options), text, speak);
     await reportEntry(found, options.out, speak);
     return undefined;
   }
-  const certificate = certificateOf(text, file ?? '-');
-  const log = await openTarget(endingSoon(options), speak);
-  const { bytes, head } = await headFor(log, options.head);
+  const certificate = isJson(text)
+    ? certificateOfBundle(text)
+    : certificateIn(bytes, file === undefined || file === '-' ? 'stdin' : file).certificate;
+  const log = await openTarget(await withLogOf(endingSoon(options), certificate), speak);
+  const { bytes: checkpoint, head } = await headFor(log, options.head);
   const { source, logId } = log;
-  const found = await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, certificate);
+  const found = await proveCertificate({ source, logId, checkpoint, verified: head }, certificate);
   await reportProof(found, head.size, options.out, speak);
   return undefined;
 }
@@ -57,12 +62,20 @@ async function headFor(
   return { bytes, head: verifyCheckpoint(bytes, log.keys) };
 }
 
-const readText = async (file: string): Promise<string> =>
-  Buffer.from(await readFileOrStdin(file, 'FILE', FILE_HINT, BUNDLE_LIMIT)).toString();
+const readBytes = (file: string): Promise<Uint8Array> =>
+  readFileOrStdin(file, 'FILE', FILE_HINT, BUNDLE_LIMIT);
 
-const FILE_HINT = 'Give a certificate in PEM, or the bundle that the signing client wrote.';
+const FILE_HINT = 'Give a certificate, PEM or DER, or the bundle that the signing client wrote.';
 
 const isJson = (text: string): boolean => text.trimStart().startsWith('{');
+
+function certificateOfBundle(text: string): Uint8Array {
+  const { signer } = readBundle(text);
+  if (signer.type === 'certificate') return signer.certificate;
+  throw new CommandError('USAGE', 'the bundle has no certificate: it was signed with a key', {
+    hint: 'No log of certificates knows of it.',
+  });
+}
 
 async function reportEntry(
   { api, logIndex, index, size, leafHash, proof: bytes }: FoundEntryProof,
@@ -115,18 +128,5 @@ async function replaceFile(out: string, bytes: Uint8Array): Promise<void> {
     });
   await writeDurably(out, bytes, 0o644).catch((error: unknown) => {
     throw new CommandError('FAILED', `--out: ${out} cannot be written: ${messageOf(error)}`);
-  });
-}
-
-function certificateOf(text: string, file: string): Uint8Array {
-  try {
-    const block = decodePem(text).find(({ label }) => label === 'CERTIFICATE');
-    if (block !== undefined) return block.bytes;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new CommandError('USAGE', `${file}: ${error.message}`);
-  }
-  throw new CommandError('USAGE', `${file} holds no PEM certificate`, {
-    hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
   });
 }

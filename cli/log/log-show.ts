@@ -20,7 +20,8 @@ import { readCertificateFile } from '../verify/certificate-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { placeOf } from './entry-options.ts';
 import { headOf, verifiedCheckpoint, type SeenHead } from './log-head.ts';
-import { endingSoon, openTarget, type LogTarget, type TargetOptions } from './log-target.ts';
+import { endingSoon, openTarget, withLogOf, type LogTarget, type TargetOptions } from './log-target.ts';
+import { formerLogNames } from './watch/certificate-log.ts';
 
 /** Options that say which entry. */
 interface ShowOptions extends TargetOptions {
@@ -37,12 +38,7 @@ export async function show(
   [index]: readonly string[],
 ): Promise<undefined> {
   checkCombination(options, index);
-  const audited = await auditedOf(options);
-  const log = await openTarget(endingSoon(options), speak);
-  const [place, head] = await placeIn(log, options, audited?.leafIndex ?? index);
-  const leaf = await leafAt(log, head, place);
-  const entry = readEntry(leaf, place);
-  if (audited !== undefined) requireSame(audited, entry);
+  const { head, place, leaf, entry } = await found(options, speak, index);
   const der = precertificateOf(leaf);
   if (options.pem === true && der === undefined)
     throw new LogError('LOG_CORRUPT', `the precertificate of entry ${place} is not the one that was logged`);
@@ -56,6 +52,43 @@ export async function show(
   );
   if (options.pem !== true) speak.note(WHERE_IT_IS);
   return undefined;
+}
+
+/** An entry under a head that covers it. */
+interface ShownEntry {
+  readonly head: SeenHead;
+  readonly place: number;
+  readonly leaf: TileLeaf;
+  readonly entry: FoundEntry;
+}
+
+/** Where the log in use has been followed by another, what an index of the audit or a certificate means may stand in a former one. */
+async function found(options: ShowOptions, speak: Speaker, index?: string): Promise<ShownEntry> {
+  const soon = endingSoon(options);
+  const { certificate: file } = options;
+  if (file !== undefined) {
+    const { certificate } = await readCertificateFile(file);
+    const log = await openTarget(await withLogOf(soon, certificate), speak);
+    const { bytes: checkpoint, head } = await verifiedCheckpoint(log);
+    const { source, logId } = log;
+    const proven = await proveCertificate({ source, logId, checkpoint, verified: head }, certificate);
+    return entryAt(log, head, proven.index);
+  }
+  const audited = await auditedOf(options);
+  const log = await openTarget(soon, speak);
+  const head = await headOf(log);
+  if (audited === undefined) return entryAt(log, head, placeOf(index ?? '', 'INDEX'));
+  const place = audited.leafIndex;
+  const here = place < head.size ? await entryAt(log, head, place) : undefined;
+  if (here !== undefined && isOf(audited, here)) return here;
+  for (const name of await formerLogNames(soon)) {
+    const former = await openTarget({ ...soon, log: name }, speak);
+    const its = await headOf(former);
+    const there = place < its.size ? await entryAt(former, its, place) : undefined;
+    if (there !== undefined && isOf(audited, there)) return there;
+  }
+  if (here === undefined) throw noEntry(head, place);
+  throw contradiction(audited, here);
 }
 
 const WHERE_IT_IS =
@@ -89,25 +122,16 @@ const auditedOf = async ({
 }: ShowOptions): Promise<AuditedCertificate | undefined> =>
   certificateSha256 === undefined ? undefined : findAuditedCertificate(certificateSha256, audit);
 
-/** The place, and a head that covers it. */
-async function placeIn(
-  log: LogTarget,
-  { certificate }: ShowOptions,
-  index: string | number = '',
-): Promise<readonly [place: number, head: SeenHead]> {
-  if (certificate !== undefined) {
-    const { bytes, head } = await verifiedCheckpoint(log);
-    const { source, logId } = log;
-    const { certificate: der } = await readCertificateFile(certificate);
-    return [(await proveCertificate({ source, logId, checkpoint: bytes, verified: head }, der)).index, head];
-  }
-  const head = await headOf(log);
-  const place = typeof index === 'number' ? index : placeOf(index, 'INDEX');
-  if (place < head.size) return [place, head];
-  throw new LogReadError('NOT_FOUND', `the log has ${head.size} entries, and none at ${place}`, {
+async function entryAt(log: LogTarget, head: SeenHead, place: number): Promise<ShownEntry> {
+  if (place >= head.size) throw noEntry(head, place);
+  const leaf = await leafAt(log, head, place);
+  return { head, place, leaf, entry: readEntry(leaf, place) };
+}
+
+const noEntry = ({ size }: SeenHead, place: number): LogReadError =>
+  new LogReadError('NOT_FOUND', `the log has ${size} entries, and none at ${place}`, {
     hint: 'Entries count from 0.',
   });
-}
 
 async function leafAt({ source }: LogTarget, head: SeenHead, place: number): Promise<TileLeaf> {
   const n = Math.floor(place / TILE_WIDTH);
@@ -116,15 +140,20 @@ async function leafAt({ source }: LogTarget, head: SeenHead, place: number): Pro
   return leaf;
 }
 
-function requireSame({ serial, leafIndex }: AuditedCertificate, entry: FoundEntry): void {
-  const found = 'serial' in entry ? `serial ${entry.serial}` : 'nothing that can be read';
-  if (found === `serial ${serial}`) return;
-  throw new LogError(
+const serialOf = ({ entry }: ShownEntry): string =>
+  'serial' in entry ? `serial ${entry.serial}` : 'nothing that can be read';
+
+const isOf = ({ serial }: AuditedCertificate, shown: ShownEntry): boolean =>
+  serialOf(shown) === `serial ${serial}`;
+
+const contradiction = ({ serial, leafIndex }: AuditedCertificate, shown: ShownEntry): LogError =>
+  new LogError(
     'LOG_CORRUPT',
-    `the audit says serial ${serial} for entry ${leafIndex}, the log has ${found} there`,
-    { hint: 'Is it the audit of this log? If it is, one of them was changed.' },
+    `the audit says serial ${serial} for entry ${leafIndex}, the log has ${serialOf(shown)} there`,
+    {
+      hint: 'Is it the audit of this log? A former log goes in by --log NAME. If it is, one of them was changed.',
+    },
   );
-}
 
 /** The precertificate lies beside the leaf, which alone the tree covers: undefined where it does not say the same. */
 function precertificateOf({ entry, precertificate }: TileLeaf): Uint8Array | undefined {

@@ -6,6 +6,8 @@ import { systemFault } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { equalBytes, toHex, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
+import { findExtension, parseCertificate } from '../../core/certificate.ts';
+import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
 import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import { makeVkey, parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
@@ -153,6 +155,19 @@ export async function knownLogs({ data, trust }: TargetOptions): Promise<Readonl
   return known;
 }
 
+/** The same, with the log that the certificate (DER) has an SCT of, where none is named and that one is known: it may have been followed by another since. Throws FormatError for what is no
+ * certificate. */
+export async function withLogOf<T extends TargetOptions>(options: T, certificate: Uint8Array): Promise<T> {
+  const { data, url = '' } = options;
+  const isNamed = nameOf(options) !== undefined || NAME_AT_END.test(url.replace(/(?<!\/)\/+$/, ''));
+  if (isNamed || (data !== undefined && (await isOneLog(data)))) return options;
+  const list = findExtension(parseCertificate(certificate), SCT_LIST_OID);
+  const scts = list === undefined ? [] : parseSctList(list.value).map(parseSct);
+  const known = await knownLogs(options);
+  const log = scts.map(({ logId }) => known.get(toHex(logId))).find((one) => one !== undefined);
+  return log === undefined ? options : { ...options, log: log.name };
+}
+
 async function holdsLog(directory: string): Promise<boolean> {
   const identity = join(directory, IDENTITY_FILE);
   return (
@@ -162,6 +177,10 @@ async function holdsLog(directory: string): Promise<boolean> {
     )) ?? false
   );
 }
+
+/** Whether `directory` is that of one log, or an export of one, and not one that may hold several. */
+export const isOneLog = async (directory: string): Promise<boolean> =>
+  (await holdsLog(directory)) || (await holdsExport(directory));
 
 /** Whether it is what `mayfly log export` wrote. */
 async function holdsExport(directory: string): Promise<boolean> {
@@ -286,7 +305,7 @@ async function urlSource(url: string, options: TargetOptions): Promise<NamedSour
 
 const noLog = (where: string, base: string): CommandError =>
   new CommandError('FAILED', `there is no log at ${where}`, {
-    hint: `Give the log's own URL, as the server prints it at its start: ${base}/log/NAME.`,
+    hint: `Give the log's own URL, as the server prints it at its start: ${base.replace(/\/log(\/.*)?$/, '')}/log/NAME.`,
   });
 
 /** The name of the log in use of the server at `base`, or of its only one, out of its list. */

@@ -67,7 +67,7 @@ export const register: RegisterCommand = (program) => {
   )
     .argument(
       '[FILE]',
-      'the certificate, PEM; of a chain the first one. Or a bundle, for its entry of a log of artifacts ("-" reads stdin)',
+      'the certificate, PEM or DER; of a chain the first one. Or a bundle, for its entry of a log of artifacts ("-" reads stdin)',
     )
     .option(
       '--entry <index>',
@@ -75,6 +75,7 @@ export const register: RegisterCommand = (program) => {
     )
     .option('--v1', 'the log of artifacts for clients of Rekor v1')
     .option('--v2', 'the log of artifacts for clients of Rekor v2')
+    .option('--certificate', 'of a bundle: prove its certificate, in the log of certificates')
     .option('--head <file>', 'a checkpoint that was kept: prove a certificate under it, not under the newest')
     .option('--out <file>', 'write the proof there; default is stdout')
     .action(action(proof, exitCodeOfLog));

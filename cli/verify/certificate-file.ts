@@ -15,8 +15,11 @@ export interface PresentedCertificate {
 /** The certificate in a file (or stdin, `-`): the first block of a PEM file, with the certificates behind it, or the file itself. Throws
  * {@link CommandError} `USAGE` with what the file is instead. */
 export async function readCertificateFile(file: string): Promise<PresentedCertificate> {
-  const bytes = await readFileOrStdin(file, 'CERT', HINT);
-  const path = file === '-' ? 'stdin' : file;
+  return certificateIn(await readFileOrStdin(file, 'CERT', HINT), file === '-' ? 'stdin' : file);
+}
+
+/** The same of the bytes of a file that is called `path` in a refusal. Throws {@link CommandError} `USAGE`. */
+export function certificateIn(bytes: Uint8Array, path: string): PresentedCertificate {
   if (bytes[0] === SEQUENCE) return { certificate: bytes, presented: [] };
   const [first, ...more] = readBlocks(path, bytes);
   if (first === undefined) throw wrong(`${path} holds no certificate: it is neither PEM nor DER`);

@@ -10,6 +10,7 @@ import { hashLeaf } from '../../../tlog/format/merkle.ts';
 import type { Speaker } from '../../program/command.ts';
 import { headOf } from '../log-head.ts';
 import {
+  isOneLog,
   logDirectory,
   logsListedAt,
   nameOf,
@@ -31,9 +32,7 @@ export async function formerCertificateLogs(
   options: TargetOptions,
   speak: Speaker,
 ): Promise<readonly LogOpener[]> {
-  const { data, url = '' } = options;
-  if (nameOf(options) !== undefined) return [];
-  const names = data === undefined ? await formerAt(url, options) : await formerIn(data, options);
+  const names = await formerLogNames(options);
   return names.map((name) => {
     const called = `certificates-${name}`;
     const open = async (): Promise<FollowedLog> => ({
@@ -42,6 +41,14 @@ export async function formerCertificateLogs(
     });
     return { name: called, open };
   });
+}
+
+/** What the certificate logs are called that the one in use has followed, oldest first in a directory; none where the options name one log, or where what they name is one log.
+ * Rejects with {@link CommandError}, DataDirectoryError and LogError. */
+export async function formerLogNames(options: TargetOptions): Promise<readonly string[]> {
+  const { data, url = '' } = options;
+  if (nameOf(options) !== undefined || (data !== undefined && (await isOneLog(data)))) return [];
+  return data === undefined ? formerAt(url, options) : formerIn(data, options);
 }
 
 /** One that was staged is none of them: it has no certificate. */

@@ -338,6 +338,82 @@ describe('cli/log list, search and show', function () {
     const found = (await readFile(join(work, 'found.jsonl'), 'utf8')).trimEnd();
     expect(JSON.parse(found)).to.include({ serial: line['serial'], identity: APP_NAME });
   });
+
+  describe('when another log has taken its place', () => {
+    const former = (): Got => got[2] ?? { pem: '', line: {} };
+    const where = (): readonly string[][] => [
+      ['--data', data],
+      ['--url', url, '--trust', trust],
+    ];
+
+    before(async () => {
+      await ok('log', 'rotate', '--data', data, '--stage', '--origin', 'localhost/log/next');
+      await ok('log', 'rotate', '--data', data, '--switch');
+      await ok('trust', 'export', '--data', data, '--out', trust);
+      service.child.kill('SIGTERM');
+      await service.ended;
+      service = startMayfly(['serve', ...ANYWHERE, '--json', '--data', data]);
+      ({ url } = JSON.parse(await service.firstLine) as { url: string });
+      await sign(await emailToken({ issuer: people }, { email: 'new@example.com' }), 'new@example.com');
+    });
+
+    it('says which former logs a span reaches back to', async () => {
+      for (const target of where()) {
+        for (const words of [
+          ['list'],
+          ['list', '--since', '1h'],
+          ['search', '--identity', 'alice@example.com'],
+        ]) {
+          const { stderr } = await ok('log', ...words, ...target);
+          expect(stderr, words.join(' ')).to.match(
+            / of the 1 entries of localhost\/log\/next, newest first\n/,
+          );
+          expect(stderr, words.join(' ')).to.match(
+            /^warning: what was logged before is in the former log 2026, and not in this answer: --log NAME/m,
+          );
+        }
+        const { stderr } = await ok('log', 'list', ...target, '--since', '2100-01-01T00:00:00Z');
+        expect(stderr, 'a span that begins in this log').not.to.include('former');
+        expect((await ok('log', 'list', ...target, '--limit', '1')).stderr).not.to.include('former');
+        expect((await ok('log', 'list', ...target, '--log', '2026')).stderr).not.to.include('former');
+      }
+    });
+
+    it('finds the entry of a certificate, and proves it, in the log that it is in', async () => {
+      const { pem, line } = former();
+      const [file, der, proof] = ['former.pem', 'former.der', 'former.tlog-proof'].map((name) =>
+        join(scratch, name),
+      ) as [string, string, string];
+      await writeFile(file, pem);
+      await writeFile(der, new X509Certificate(pem).raw);
+      for (const target of where()) {
+        for (const one of [file, der]) {
+          const shown = await ok('log', 'show', '--certificate', one, ...target, '--json');
+          expect(JSON.parse(shown.stdout)).to.include({
+            serial: line['serial'],
+            origin: 'localhost/log/2026',
+          });
+          await ok('log', 'proof', one, ...target, '--out', proof);
+          await ok('verify', 'certificate', file, '--trust', trust, '--any-identity', '--proof', proof);
+        }
+      }
+      const other = await runMayfly(['log', 'show', '--certificate', file, '--data', data, '--log', 'next']);
+      expect([other.code, other.stderr]).to.satisfy(
+        ([code, text]: [number, string]) => code === 1 && /from another log\n.*--log NAME/.test(text),
+      );
+    });
+
+    it('finds the entry of a line of the audit in the log that the line is of', async () => {
+      for (const { line } of [former(), got.at(-1) ?? former()])
+        for (const target of where()) {
+          const hash = String(line['certificateSha256']);
+          const shown = await ok(
+            ...['log', 'show', '--certificate-sha256', hash, '--audit', audit, ...target, '--json'],
+          );
+          expect(JSON.parse(shown.stdout)).to.include({ serial: line['serial'], index: line['leafIndex'] });
+        }
+    });
+  });
 });
 
 /** Commands and deny list of the section, without their indentation. */

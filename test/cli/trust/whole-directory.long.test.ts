@@ -2,7 +2,6 @@ import { copyFile, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { encodePem } from '../../../core/pem.ts';
 import { certificateLogPaths } from '../../../instance/data-paths.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
 import { documentedBlocks, runBlock } from '../../support/documented-blocks.ts';
@@ -44,7 +43,6 @@ describe('docs/incidents.md, "The whole directory is gone", to the letter', func
 
     const names = { 'you@example.com': san.value, 'https://accounts.example.com': issuer };
     const keep = async (signed: SignedArtifact, name: string): Promise<void> => {
-      await writeFile(at(`${name}.pem`), encodePem('CERTIFICATE', signed.certificate));
       await writeFile(at(`${name}.sigstore.json`), JSON.stringify(signed.bundle));
     };
     const of = (name: string): Record<string, string> => ({
