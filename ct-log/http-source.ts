@@ -12,7 +12,12 @@ const MAX_REDIRECTS = 5;
 /** A log that is read over HTTP; `get` reads any other file under its URL. */
 export interface HttpSource extends LogSource {
   get(path: string): Promise<Uint8Array>;
+  /** The same of an entry of Rekor v1, of which a service that withholds it says so (410), beside what it does not withhold. */
+  getEntry(path: string): Promise<{ readonly isWithheld: boolean; readonly bytes: Uint8Array }>;
 }
+
+const OK = 200;
+const GONE = 410;
 
 /** How a log is read. */
 interface HttpSourceOptions {
@@ -34,15 +39,20 @@ export function httpSource(
   const base = url.replace(/(?<!\/)\/+$/, '');
   const headers: Record<string, string> =
     accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` };
-  const get = async (path: string): Promise<Uint8Array> => {
+  const ask = async (path: string, taken: readonly number[]): Promise<Answer> => {
     const url = `${base}/${path}`;
-    const bytes = await download(url, { headers, limit: mostBytes(path), deadline, send });
-    requireForm(url, path, bytes);
-    return bytes;
+    const answer = await download(url, { headers, limit: mostBytes(path), deadline, send, taken });
+    requireForm(url, path, answer.bytes);
+    return answer;
   };
+  const get = async (path: string): Promise<Uint8Array> => (await ask(path, [OK])).bytes;
   return {
     name: base,
     get,
+    getEntry: async (path) => {
+      const { status, bytes } = await ask(path, [OK, GONE]);
+      return { isWithheld: status === GONE, bytes };
+    },
     checkpoint: () => get('checkpoint'),
     tile: (path) => tileOrFull(path, get),
     chainCertificate: (hex) => get(`issuer/${hex}`),
@@ -54,9 +64,16 @@ interface Download {
   readonly limit: number;
   readonly deadline: AbortSignal | undefined;
   readonly send: typeof fetch;
+  /** Statuses of what is read; any other is a fault. */
+  readonly taken: readonly number[];
 }
 
-async function download(url: string, { headers, limit, deadline, send }: Download): Promise<Uint8Array> {
+interface Answer {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+}
+
+async function download(url: string, { headers, limit, deadline, send, taken }: Download): Promise<Answer> {
   const request = (): Promise<Response> => {
     const own = AbortSignal.timeout(TIMEOUT_MS);
     const signal = deadline === undefined ? own : AbortSignal.any([own, deadline]);
@@ -69,18 +86,20 @@ async function download(url: string, { headers, limit, deadline, send }: Downloa
   const response = await retrying(request, delayOf, RETRY_LIMITS, deadline).catch((error: unknown) => {
     throw failed(error);
   });
+  const { status } = response;
   // A body that nobody reads would keep its connection, and the program from ending.
-  if (response.status !== 200) void response.body?.cancel();
-  if (response.status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
-  if (response.status === 401) {
+  if (!taken.includes(status)) void response.body?.cancel();
+  if (status === 404) throw new LogReadError('NOT_FOUND', `${url} does not exist`);
+  if (status === 401) {
     throw new LogError('LOG_STORAGE', `${url} cannot be read: the log wants another access token, or one`, {
       hint: 'Name the file that holds it: --access-token-file FILE.',
     });
   }
-  if (response.status !== 200) throw unreachable(url, `the server answered ${response.status}`);
-  return readBody(url, response, limit).catch((error: unknown) => {
+  if (!taken.includes(status)) throw unreachable(url, `the server answered ${status}`);
+  const bytes = await readBody(url, response, limit).catch((error: unknown) => {
     throw failed(error);
   });
+  return { status, bytes };
 }
 
 /** Follows redirects, a few, and only to where the log was said to be: nobody else is asked, or shown a token. */

@@ -188,11 +188,14 @@ async function ownWord(source: HttpSource, speak: Speaker): Promise<ArtifactLogs
 /** Above what one entry comes to. */
 const ANSWER = { length: 1024 * 1024, depth: 16 };
 
-/** Of Rekor's first API: an entry with its proof. */
+/** Of Rekor's first API: an entry with its proof. Of one that is redacted the refusal has both, but for the body, under its id, which ends with its leaf hash. */
 async function askFirst(source: HttpSource, { leafHash, logIndex }: SoughtEntry): Promise<Evidence> {
   const path = leafHash === undefined ? `?logIndex=${logIndex}` : `/${toHex(leafHash)}`;
-  const answer = await source.get(`api/v1/log/entries${path}`);
-  const [entry] = Object.values(recordOf(parseStrictJson(utf8Text(answer), ANSWER)));
+  const { isWithheld, bytes } = await source.getEntry(`api/v1/log/entries${path}`);
+  const answer = recordOf(parseStrictJson(utf8Text(bytes), ANSWER));
+  const withheld = answer['entry'];
+  if (isWithheld && withheld === undefined) throw unproven();
+  const [[id, entry] = ['', undefined]] = Object.entries(isWithheld ? recordOf(withheld) : answer);
   const { body, logIndex: found, verification } = recordOf(entry);
   const proof = recordOf(recordOf(verification)['inclusionProof']);
   const { hashes } = proof;
@@ -200,11 +203,24 @@ async function askFirst(source: HttpSource, { leafHash, logIndex }: SoughtEntry)
   return {
     logIndex: wholeOf(found),
     index: wholeOf(proof['logIndex']),
-    leafHash: hashLeaf(sha256, fromBase64(textOf(body))),
+    leafHash: isWithheld ? hashInId(id) : hashLeaf(sha256, fromBase64(textOf(body))),
     path: fewHashes(hashes.map((hash: JsonValue) => fromHex(textOf(hash)))),
     checkpoint: utf8(textOf(proof['checkpoint'])),
   };
 }
+
+/** An id is the number of a tree and a leaf hash, in hexadecimal. */
+function hashInId(id: string): Uint8Array {
+  const [, hash] = HASH.exec(id) ?? [];
+  if (hash !== undefined) return fromHex(hash);
+  throw new FormatError('MALFORMED', 'the id of an entry in the answer is none');
+}
+
+/** By a service that is older than such answers. */
+const unproven = (): CommandError =>
+  new CommandError('FAILED', 'the service says that the entry is redacted, and not how it is proven', {
+    hint: 'The proof in its bundle goes on holding (mayfly verify bundle), and the data directory makes one (--data).',
+  });
 
 /** Of Rekor's second API: checkpoint and tiles. */
 async function askSecond(source: HttpSource, { logIndex: index, logId }: SoughtEntry): Promise<Evidence> {

@@ -185,11 +185,12 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
     let spoil: (path: string, bytes: Buffer) => Buffer;
     /** The service of the log in use of the second API, where that is another one. */
     let inUse: V2Server | undefined;
-    const start = async (api: 1 | 2): Promise<RekorLog> => {
+    const start = async (api: 1 | 2, made?: RekorLog): Promise<RekorLog> => {
       spoil = (_, bytes) => bytes;
-      served = await (api === 1 ? startV1Server() : startV2Server());
-      for (const { canonicalizedBody } of vectorsOf(api))
-        await served.log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
+      served = await (api === 1 ? startV1Server(made && { made }) : startV2Server());
+      if (made === undefined)
+        for (const { canonicalizedBody } of vectorsOf(api))
+          await served.log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
       trusted = rootOf(served.made.identity);
       front = createServer((request, response) => {
         const path = request.url ?? '';
@@ -246,6 +247,44 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
           'NOT_FOUND',
         );
       });
+
+    it('proves a redacted entry of v1 by what the refusal has of it', async () => {
+      const made = await rekorLog(1);
+      const [first, second] = vectorsOf(1);
+      const log = await made.open();
+      for (const one of [first, second])
+        await log.add({ body: Buffer.from(one?.canonicalizedBody ?? ''), namedDigests: [] });
+      await log.close();
+      const leafHash = fromHex(second?.leafHash ?? '');
+      const redaction = { index: 2, leafHash, redactedAt: 0, reason: 'x', isAudited: true };
+      await redactEntries(made.directory, made.identity, [redaction]);
+      const { identity } = await start(1, made);
+      const bundle = await bundleOf(1, identity.logId, 2);
+      const asks = [
+        () => proof({ url, v1: true, entry: '2' }, speak, []),
+        () => proof({ url, v1: true, entry: toHex(leafHash) }, speak, []),
+        () => proof({ url }, speak, [bundle]),
+      ];
+      for (const ask of asks) {
+        await ask();
+        expectProof(toHex(leafHash), identity.origin);
+      }
+      spoil = (path, bytes) =>
+        path.includes('/entries')
+          ? Buffer.from(bytes.toString().replace(toHex(leafHash), first?.leafHash ?? ''))
+          : bytes;
+      for (const ask of asks) expect((await failureAs(LogError, ask())).code).to.equal('LOG_CORRUPT');
+      // As versions before answered.
+      spoil = (path, bytes) =>
+        path.includes('/entries') ? Buffer.from('{"code":410,"message":"x"}') : bytes;
+      for (const ask of asks) {
+        const { code, message } = await failureAs(CommandError, ask());
+        expect([code, message]).to.deep.equal([
+          'FAILED',
+          'the service says that the entry is redacted, and not how it is proven',
+        ]);
+      }
+    });
 
     it('writes no proof of what it was not asked for, under a key that is not trusted, or of a spoilt answer (v1)', async () => {
       const { identity } = await start(1);
