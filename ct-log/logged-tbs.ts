@@ -4,7 +4,7 @@
  * templates that issue, so each can judge them, and a fault in one shows against the other.
  */
 import { concat } from '../core/bytes.ts';
-import { parseCertificate } from '../core/certificate.ts';
+import { parseCertificate, type Certificate } from '../core/certificate.ts';
 import { DerReader, readOnly } from '../core/der-reader.ts';
 import { contextTag, Tag } from '../core/der-tag.ts';
 import { explicit, sequence } from '../core/der-writer.ts';
@@ -14,8 +14,10 @@ const EXTENSIONS = contextTag(3, true);
 
 /** The TBSCertificate of a precertificate or of its final certificate without poison and SCT list (RFC 6962 §3.2):
  * the bytes that the log's entry of either holds. Throws FormatError. */
-export function loggedTbs(certificate: Uint8Array): Uint8Array {
-  const { tbs, extensions } = parseCertificate(certificate);
+export const loggedTbs = (certificate: Uint8Array): Uint8Array => loggedTbsOf(parseCertificate(certificate));
+
+/** The same of one that was parsed. Throws FormatError. */
+export function loggedTbsOf({ tbs, extensions }: Certificate): Uint8Array {
   const content = readOnly(tbs, Tag.sequence).value;
   const reader = new DerReader(content);
   let front = 0;

@@ -7,7 +7,7 @@ import { encodePem } from '../../core/pem.ts';
 import { parsePublicKey, type PublicKeyInfo } from '../../core/public-key.ts';
 import { hasUnreadNames, MAX_CERTIFICATE_NAMES } from '../../core/certificate-names.ts';
 import { EntryError, type StockRefusal } from './entry-error.ts';
-import type { EntryVerifier } from './proposed-entry.ts';
+import { certificateVerifier, type EntryVerifier } from './proposed-entry.ts';
 
 /** A key, alone or in a certificate. Nothing is known of who has it. */
 export interface EntryKey {
@@ -36,8 +36,7 @@ export function entryKeyOfCertificate(certificate: Uint8Array): EntryKey {
       'ENTRY_KEY_REFUSED',
       `the certificate has more than ${MAX_CERTIFICATE_NAMES} subject alternative names`,
     );
-  const { spki } = parsed;
-  return keyOf({ certificate, spki });
+  return keyOf(certificateVerifier(parsed));
 }
 
 function keyOf(verifier: EntryVerifier): EntryKey {

@@ -1,9 +1,17 @@
 /** What a request to an artifact log comes to, once every signature in it was verified. */
+import type { Certificate } from '../../core/certificate.ts';
 
-/** Whom a signature is of. DER. */
+/** Whom a signature is of. DER; a certificate also as it was parsed, once for all that look into it. */
 export type EntryVerifier =
-  | { readonly certificate: Uint8Array; readonly spki: Uint8Array }
-  | { readonly certificate?: undefined; readonly spki: Uint8Array };
+  | { readonly certificate: Uint8Array; readonly parsed: Certificate; readonly spki: Uint8Array }
+  | { readonly certificate?: undefined; readonly parsed?: undefined; readonly spki: Uint8Array };
+
+/** That of a certificate. */
+export const certificateVerifier = (parsed: Certificate): EntryVerifier => ({
+  certificate: parsed.der,
+  parsed,
+  spki: parsed.spki,
+});
 
 /** Asked for each key or certificate of a request before a signature by it is checked: what costs time is not done for those whose entries are not taken. Throws EntryError
  * `ENTRY_NOT_ADMITTED` for one of those. */

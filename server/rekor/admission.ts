@@ -40,12 +40,11 @@ export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Adm
   const known = issuers.map(readIssuer);
   const logKeys = new Map(logs.map(({ logId, publicKey }) => [toBase64(logId), keyOf(publicKey)]));
   const listed = new Set(keys.map(toBase64));
-  return ({ certificate, spki }) => {
-    if (certificate === undefined) {
+  return ({ parsed, spki }) => {
+    if (parsed === undefined) {
       if (!listed.has(toBase64(spki))) throw refused('the key is not among those that the operator lists');
       return undefined;
     }
-    const parsed = read(certificate);
     const issuer = known.find((one) => isIssuedBy(parsed, one));
     if (issuer === undefined) throw refused('the certificate was not issued by this CA');
     if (!isLogged(parsed, issuer, logKeys)) throw refused('the certificate has no SCT of a log of this CA');
@@ -60,15 +59,6 @@ const readIssuer = (der: Uint8Array): Issuer => ({
 
 const keyOf = (spki: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-
-function read(der: Uint8Array): Certificate {
-  try {
-    return parseCertificate(der);
-  } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw refused('the certificate cannot be read');
-  }
-}
 
 function isIssuedBy({ issuer, tbs, signature, signatureAlgorithm }: Certificate, by: Issuer): boolean {
   const scheme = SIGNATURE_SCHEMES.get(signatureAlgorithm);

@@ -1,7 +1,6 @@
 /** The call that logs an entry, without a transport: both APIs hand it the bytes of a request whose turn has come. Nobody shows a token for an entry. */
 import { hash } from 'node:crypto';
 import type { Audit } from '../../audit/audit.ts';
-import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339, type Clock } from '../../core/clock.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
 import type { RateLimiter } from '../../policy/rate-limit.ts';
@@ -280,18 +279,14 @@ const isWithin = ({ start, end = Infinity }: NonNullable<TrustedWindow>, integra
 
 /** After when nothing was signed with one of its certificates, in milliseconds since the epoch; never where keys signed that have none. */
 const lastUse = ({ verifiers }: ProposedEntry): number =>
-  Math.min(
-    ...verifiers.map(({ certificate }) =>
-      certificate === undefined ? Infinity : parseCertificate(certificate).notAfter,
-    ),
-  );
+  Math.min(...verifiers.map(({ parsed }) => parsed?.notAfter ?? Infinity));
 
 /** When the youngest of its certificates was issued, in milliseconds since the epoch; undefined where a key signed that has none. */
 function youngest({ verifiers }: ProposedEntry): number | undefined {
   let born = 0;
-  for (const { certificate } of verifiers) {
-    if (certificate === undefined) return undefined;
-    born = Math.max(born, parseCertificate(certificate).notBefore);
+  for (const { parsed } of verifiers) {
+    if (parsed === undefined) return undefined;
+    born = Math.max(born, parsed.notBefore);
   }
   return born;
 }

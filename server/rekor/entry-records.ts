@@ -5,7 +5,11 @@ import type { EntrySigner, LoggedEntryDecision } from '../../audit/entry-decisio
 import { toHex } from '../../core/bytes.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import type { AddedEntry, LoggedEntry } from '../../rekor/artifact-log.ts';
-import type { EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
+import {
+  certificateVerifier,
+  type EntryVerifier,
+  type ProposedEntry,
+} from '../../rekor/entries/proposed-entry.ts';
 import { readBodyContent } from '../../rekor/format/body-content.ts';
 import { certificateIssuers, certificateNames } from '../../core/certificate-names.ts';
 import type { EntryMetrics } from '../operator/entry-metrics.ts';
@@ -105,18 +109,17 @@ export function storedEntryDecision(log: string, entry: LoggedEntry): LoggedEntr
     leafHash: toHex(leafHash),
     kind: `${kind} ${version}`,
     signers: verifiers.map(({ blocks: [der = new Uint8Array()], isCertificate }) =>
-      signerOf(isCertificate ? { certificate: der, spki: der } : { spki: der }),
+      signerOf(isCertificate ? certificateVerifier(parseCertificate(der)) : { spki: der }),
     ),
     digests: [...digests, ...namedDigests].slice(0, MAX_DIGESTS),
   };
 }
 
-function signerOf({ certificate, spki }: EntryVerifier): EntrySigner {
-  if (certificate === undefined) return { keySha256: hash('sha256', spki, 'hex') };
-  const parsed = parseCertificate(certificate);
+function signerOf({ parsed, spki }: EntryVerifier): EntrySigner {
+  if (parsed === undefined) return { keySha256: hash('sha256', spki, 'hex') };
   return {
     principals: certificateNames(parsed).slice(0, MAX_NAMES),
     issuer: certificateIssuers(parsed)[0],
-    certificateSha256: hash('sha256', certificate, 'hex'),
+    certificateSha256: hash('sha256', parsed.der, 'hex'),
   };
 }

@@ -6,7 +6,7 @@ import { FormatError } from '../../core/errors.ts';
 import { encodeLeaf } from '../../ct-log/format/leaf.ts';
 import { parseLeafIndex } from '../../ct-log/format/leaf-index.ts';
 import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
-import { loggedTbs } from '../../ct-log/logged-tbs.ts';
+import { loggedTbsOf } from '../../ct-log/logged-tbs.ts';
 import type { LogReader } from '../../ct-log/reader.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { EntryVerifier } from '../../rekor/entries/proposed-entry.ts';
@@ -39,9 +39,8 @@ export class LoggedCertificates {
   /** Resolves where each certificate of an entry, which was found to be of this CA, is under the newest signed head of a log that it has an SCT of. Rejects with EntryError
    * `ENTRY_CERTIFICATE_UNLOGGED`, with LogError `LOG_BUSY` where that cannot be known yet, and as finding a log does. */
   async require(verifiers: readonly EntryVerifier[]): Promise<void> {
-    for (const { certificate } of verifiers)
-      if (certificate !== undefined && !(await this.#isLogged(parseCertificate(certificate))))
-        throw unlogged();
+    for (const { parsed } of verifiers)
+      if (parsed !== undefined && !(await this.#isLogged(parsed))) throw unlogged();
   }
 
   async #isLogged(certificate: Certificate): Promise<boolean> {
@@ -91,11 +90,11 @@ export function sctsOf(certificate: Certificate): readonly Sct[] {
 
 /** The leaf that an SCT is over, of the certificate that it stands in. Throws FormatError. */
 export const sctLeaf = (
-  { der }: Certificate,
+  certificate: Certificate,
   issuerKeyHash: Uint8Array,
   { timestamp, extensions }: Sct,
 ): Uint8Array => {
-  const entry = { type: 'precert', issuerKeyHash, tbs: loggedTbs(der) } as const;
+  const entry = { type: 'precert', issuerKeyHash, tbs: loggedTbsOf(certificate) } as const;
   return encodeLeaf({ entry, timestamp, extensions });
 };
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { X509Certificate } from 'node:crypto';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import type { EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
+import { certificateVerifier, type EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
 import { admitOwnSigners, type Admission, type OwnSigners } from '../../../server/rekor/admission.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { loggedTbs } from '../../../ct-log/logged-tbs.ts';
@@ -43,7 +43,7 @@ describe('server/rekor/admission', () => {
     await other.remove();
   });
 
-  const verifier = (der: Uint8Array): EntryVerifier => ({ certificate: der, spki: spkiOf(der) });
+  const verifier = (der: Uint8Array): EntryVerifier => certificateVerifier(parseCertificate(der));
 
   function refusalBy(admission: Admission, one: EntryVerifier): string {
     try {

@@ -6,7 +6,7 @@ import { bitString, sequence } from '../../../core/der-writer.ts';
 import type { CtLog } from '../../../ct-log/ct-log.ts';
 import { loggedTbs } from '../../../ct-log/logged-tbs.ts';
 import { EntryError } from '../../../rekor/entries/entry-error.ts';
-import type { EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
+import { certificateVerifier, type EntryVerifier } from '../../../rekor/entries/proposed-entry.ts';
 import { admitOwnSigners } from '../../../server/rekor/admission.ts';
 import { LoggedCertificates } from '../../../server/rekor/logged-certificates.ts';
 import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
@@ -14,10 +14,8 @@ import { issuingLog, type IssuingLog } from '../../ct-log/support/issuing-log.ts
 import { testLog, type TestLog } from '../../ct-log/support/test-log.ts';
 import { failureAs } from '../../support/failure.ts';
 
-const verifierOf = (certificate: Uint8Array): EntryVerifier => ({
-  certificate,
-  spki: parseCertificate(certificate).spki,
-});
+const verifierOf = (certificate: Uint8Array): EntryVerifier =>
+  certificateVerifier(parseCertificate(certificate));
 
 for (const extensions of ['leaf_index', 'none'] as const)
   describe(`server/rekor/logged-certificates, SCTs with extensions: ${extensions}`, () => {
