@@ -2,9 +2,15 @@
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
-import { makeDirectory, removeTemporary, shareOwner, writeDurably } from '../../storage/durable-file.ts';
+import {
+  makeDirectory,
+  removeTemporary,
+  shareOwner,
+  syncDirectory,
+  writeDurably,
+} from '../../storage/durable-file.ts';
 import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
-import { readWhole } from '../../storage/read-whole.ts';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { encodeMetadata, parseMetadata, type MetadataOf } from './metadata.ts';
 import { targetPaths, versionsOf } from './repository-files.ts';
 import { TufError } from './tuf-error.ts';
@@ -70,6 +76,8 @@ export async function publish(directory: string, publication: Publication): Prom
       const bytes = targetFiles.get(file.path);
       if (bytes !== undefined) await put(directory, path, bytes);
     }
+  // What was there already may have a name that a killed publication did not sync; in the directory itself the timestamp's sync counts for all.
+  await syncDirectory(join(directory, 'targets'));
   await put(directory, `${targets.signed.version}.targets.json`, encodeMetadata(targets));
   await put(directory, `${snapshot.signed.version}.snapshot.json`, encodeMetadata(snapshot));
   for (const root of roots) await put(directory, `${root.signed.version}.root.json`, encodeMetadata(root));
@@ -93,25 +101,44 @@ async function put(directory: string, name: string, bytes: Uint8Array): Promise<
 }
 
 /** Removes snapshots beyond the newest few, also those of before another online key, whose versions may be higher, and targets beyond the newest few
- * that none of those snapshots names. Roots stay for good: clients walk over all of them. What a crash here leaves goes the next time. */
+ * that none of those snapshots names. Roots stay for good: clients walk over all of them. What was in force before and is damaged is of use to nobody, and goes, too. What a crash here leaves goes the next time. */
 async function prune(directory: string, current: number, targets: number): Promise<void> {
   const names = await readdir(directory);
-  const kept = versionsOf('snapshot', names)
+  const recent = versionsOf('snapshot', names)
     .filter((version) => version <= current)
     .slice(-KEPT);
   // A service that is started again and again signs snapshots, and the targets of before are still asked for.
   const older = versionsOf('targets', names).filter((version) => version <= targets);
-  const keptTargets = new Set(older.slice(-KEPT));
-  for (const version of kept) {
-    const { signed } = parseMetadata(
-      'snapshot',
-      await readWhole(join(directory, `${version}.snapshot.json`), LIMIT),
-    );
-    keptTargets.add(signed.meta['targets.json']?.version ?? 0);
-  }
-  await removeVersions(directory, names, 'snapshot', new Set(kept));
-  await removeVersions(directory, names, 'targets', keptTargets);
-  await removeTargets(directory, keptTargets, targets);
+  const snapshots = await readOlder(directory, 'snapshot', recent);
+  const named = [...snapshots.values()].map(({ signed }) => signed.meta['targets.json']?.version ?? 0);
+  const wanted = new Set([...older.slice(-KEPT), ...named]);
+  const kept = await readOlder(
+    directory,
+    'targets',
+    older.filter((version) => wanted.has(version)),
+  );
+  await removeVersions(directory, names, 'snapshot', snapshots);
+  await removeVersions(directory, names, 'targets', kept);
+  await removeTargets(directory, kept, targets);
+}
+
+/** Those that can be read, by version. */
+async function readOlder<R extends 'snapshot' | 'targets'>(
+  directory: string,
+  role: R,
+  versions: readonly number[],
+): Promise<ReadonlyMap<number, MetadataOf<R>>> {
+  const found = new Map<number, MetadataOf<R>>();
+  for (const version of versions)
+    try {
+      found.set(
+        version,
+        parseMetadata(role, await readWhole(join(directory, `${version}.${role}.json`), LIMIT)),
+      );
+    } catch (error) {
+      if (!(error instanceof TufError || error instanceof UnfitFile)) throw error;
+    }
+  return found;
 }
 
 const LIMIT = { size: 1024 * 1024 };
@@ -120,7 +147,7 @@ async function removeVersions(
   directory: string,
   names: readonly string[],
   role: 'snapshot' | 'targets',
-  kept: ReadonlySet<number>,
+  kept: ReadonlyMap<number, unknown>,
 ): Promise<void> {
   for (const version of versionsOf(role, names))
     if (!kept.has(version)) await rm(join(directory, `${version}.${role}.json`), { force: true });
@@ -129,20 +156,15 @@ async function removeVersions(
 /** Under their own names only those of `current`: people would take an older one for the one in force. */
 async function removeTargets(
   directory: string,
-  versions: ReadonlySet<number>,
+  versions: ReadonlyMap<number, MetadataOf<'targets'>>,
   current: number,
 ): Promise<void> {
   const kept = new Set<string>();
-  for (const version of versions) {
-    const { signed } = parseMetadata(
-      'targets',
-      await readWhole(join(directory, `${version}.targets.json`), LIMIT),
-    );
+  for (const [version, { signed }] of versions)
     for (const file of Object.values(signed.targets)) {
       for (const path of targetPaths(file)) kept.add(path);
       if (version === current) kept.add(`targets/${file.path}`);
     }
-  }
   for (const name of await readdir(join(directory, 'targets')))
     if (!kept.has(`targets/${name}`)) await rm(join(directory, 'targets', name), { force: true });
 }

@@ -77,6 +77,8 @@ export class TufUpkeep {
   #wanted: WantedTargets | undefined;
   #repository: Repository | undefined;
   #stamp: string | undefined;
+  /** Whether it was ever found right, or not there at all: a repository without its timestamp has no stamp either. */
+  #isRead = false;
   /** Of the repository at the last look, which may have failed. */
   #looked: string | undefined;
   /** What was served last, and under which root. */
@@ -172,7 +174,7 @@ export class TufUpkeep {
   async #read(): Promise<void> {
     const stamp = await stampOf(this.#options.directory);
     this.#looked = stamp;
-    if (stamp === this.#stamp) return;
+    if (this.#isRead && stamp === this.#stamp) return;
     const repository = await readRepository(this.#options.directory);
     const isBehind = repository !== undefined && this.#seen !== undefined && isLower(repository, this.#seen);
     this.#mustSign ||= isBehind || (repository !== undefined && this.#seen === undefined);
@@ -183,6 +185,7 @@ export class TufUpkeep {
     this.#repository = repository;
     this.#seen = repository ?? this.#seen;
     this.#stamp = stamp;
+    this.#isRead = true;
     this.#comparedAt = -Infinity;
   }
 

@@ -26,6 +26,7 @@ import { tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { skipUnless } from '../../support/skipped.ts';
 import { failureOf } from '../../support/failure.ts';
+import { fileSteps } from '../../support/file-steps.ts';
 import {
   change,
   contents,
@@ -79,6 +80,15 @@ describe('trust/tuf', () => {
     }
     expect(states).to.include('old').and.to.include('new');
     expect(states.join(' ')).to.match(/^(old )+(new ?)+$/);
+  });
+
+  it('syncs the names of targets that were there before it relies on them', async () => {
+    const made = await testRepository(Date.now() - DAY);
+    const published = await made.read();
+    rmSync(join(made.directory, 'timestamp.json'));
+    const steps = await fileSteps(made.directory, () => publish(made.directory, published));
+    const renamed = steps.indexOf('rename .timestamp.json.*.tmp timestamp.json');
+    expect(steps.indexOf('sync targets')).to.be.within(0, renamed);
   });
 
   it('makes a repository anew where the making was interrupted, and never over one that is there', async () => {

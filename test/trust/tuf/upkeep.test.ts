@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { rfc3339 } from '../../../core/clock.ts';
@@ -63,6 +63,25 @@ describe('trust/tuf/upkeep', () => {
     await upkeep.check();
     expect(served('timestamp.json')).to.include('"_type":"timestamp"');
     expect(events).to.deep.equal([`signed ${upkeep.status()?.versions?.timestamp}`]);
+  });
+
+  it('does not take a repository without its timestamp for none', async () => {
+    rmSync(join(repository.directory, 'timestamp.json'));
+    await start();
+    expect(upkeep.status()?.failure).to.include('timestamp.json');
+    expect(events.join()).to.include('cannot be used');
+  });
+
+  it('signs on beside older metadata that is damaged, and removes that', async () => {
+    const older = (role: string): string =>
+      join(repository.directory, readdirSync(repository.directory).find((name) => name.endsWith(role)) ?? '');
+    const [snapshot, targets] = [older('.snapshot.json'), older('.targets.json')];
+    now += 24 * HOUR;
+    await change(repository, { contents: contents('second'), renew: true }, { now });
+    for (const path of [snapshot, targets]) writeFileSync(path, '{');
+    await start();
+    expect(upkeep.status()).to.include({ failure: undefined, signatures: 1 });
+    for (const path of [snapshot, targets]) expect(existsSync(path), path).to.equal(false);
   });
 
   it('serves nothing lower after a backup was restored, before a start or under a running service', async () => {
