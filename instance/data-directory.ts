@@ -6,7 +6,7 @@ import { printable } from '../core/printable.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { readMarker, type Marker, type Mode } from './data-marker.ts';
 import { dataPaths, type DataPaths } from './data-paths.ts';
-import { readWhole } from '../storage/read-whole.ts';
+import { isMissing, readWhole } from '../storage/read-whole.ts';
 
 /** An open data directory. */
 export interface DataDirectory {
@@ -44,7 +44,7 @@ export async function openDataDirectory(
     marker,
     logNames: await logNamesIn(paths),
     currentLogName: await readCurrentLogName(paths),
-    warnings: await keyWarnings(paths, marker.mode),
+    warnings: [...(await keyWarnings(paths, marker.mode)), ...(await lostParts(paths))],
   };
 }
 
@@ -136,6 +136,30 @@ async function keyWarnings(paths: DataPaths, mode: Mode): Promise<string[]> {
   }
   return warnings;
 }
+
+/** What a copy that was not finished leaves out is not served, and nobody would miss it; its key is there all the same. */
+async function lostParts(paths: DataPaths): Promise<string[]> {
+  const keys = (await namesIn(paths.keys)) ?? [];
+  const artifacts = (await namesIn(paths.artifacts)) ?? [];
+  const parts: [key: string, place: string][] = [];
+  for (const [key, place] of [
+    [paths.timestampKey, paths.timestampChain],
+    [paths.tufOnlineKey, join(paths.tuf, 'timestamp.json')],
+  ] as const)
+    if (keys.includes(basename(key)) && (await isMissing(place))) parts.push([key, place]);
+  for (const key of keys) {
+    const [, name] = ARTIFACT_KEY.exec(key) ?? [];
+    if (name !== undefined && !artifacts.includes(name) && !artifacts.includes(`${name}.next.json`))
+      parts.push([join(paths.keys, key), join(paths.artifacts, name)]);
+  }
+  return parts.map(
+    ([key, place]) =>
+      `${key} is there, and ${place} is not: what it signs is not served. Put that back as it was last, never an older log (docs/keys-and-backups.md, "Backup and restore"). ` +
+      'If only its making was interrupted, give that command again.',
+  );
+}
+
+const ARTIFACT_KEY = /^artifacts-(v[12](?:-\d+)?)\.key\.pem$/;
 
 const MAKE_ONE = 'Make it with `mayfly init --data DIR --root-key-out FILE`.';
 

@@ -164,4 +164,21 @@ describe('instance/data-directory', () => {
     expect(warnings[0]).to.include('the root key lies on the server');
     expect(warnings[1]).to.include(`chmod 600 ${intermediateKey}`);
   });
+
+  it('warns of a key whose chain, repository or log is not there, as in half a copy', async () => {
+    await make();
+    const { keys, timestampKey, timestampChain, tufOnlineKey, artifacts } = dataPaths(data);
+    for (const key of [timestampKey, tufOnlineKey, join(keys, 'artifacts-v1-2.key.pem')])
+      await writeFile(key, 'x', { mode: 0o600 });
+    await writeFile(join(keys, 'artifacts-v2.key.pem'), 'x', { mode: 0o600 });
+    await mkdir(join(artifacts, 'v2'), { recursive: true });
+    const { warnings } = await openDataDirectory(data);
+    expect(warnings.map((line) => line.slice(0, line.indexOf(' is not:')))).to.deep.equal([
+      `${timestampKey} is there, and ${timestampChain}`,
+      `${tufOnlineKey} is there, and ${join(data, 'tuf', 'timestamp.json')}`,
+      `${join(keys, 'artifacts-v1-2.key.pem')} is there, and ${join(artifacts, 'v1-2')}`,
+    ]);
+    await writeFile(join(artifacts, 'v1-2.next.json'), '');
+    expect((await openDataDirectory(data)).warnings).to.have.length(2);
+  });
 });

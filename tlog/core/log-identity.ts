@@ -51,7 +51,7 @@ export async function readIdentityFile<T>(
   });
   if (bytes === undefined)
     throw new LogError('LOG_MISSING', `there is no log in ${directory}`, {
-      hint: 'Make one with `mayfly init`, or name the directory that holds it.',
+      hint: 'Name the directory that holds it. If its log.json was lost, restore that from a copy; it never changes after the log is created.',
     });
   try {
     return parse(fieldsOf(utf8Text(bytes)));

@@ -9,6 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { existsSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { equalBytes, utf8, utf8Text } from '../../core/bytes.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { DURABLE, isCorruption, openDatabase, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
@@ -45,7 +46,11 @@ export function storageError(path: string, error: unknown): LogError {
   if (error instanceof LogError) return error;
   if (error instanceof FileFault) return new LogError('LOG_STORAGE', error.message, { cause: error });
   const code: LogReason = isCorruption(error) ? 'LOG_CORRUPT' : 'LOG_STORAGE';
-  return new LogError(code, `${path}: ${sqliteMessage(error)}`, { cause: error });
+  const hint =
+    code === 'LOG_CORRUPT'
+      ? `Put back the newest ${basename(path)}, with the -wal that lay beside it; docs/keys-and-backups.md, "Backup and restore".`
+      : undefined;
+  return new LogError(code, `${path}: ${sqliteMessage(error)}`, { hint, cause: error });
 }
 
 /** Makes `path` with the tables of a new log and its first, empty head. */
@@ -122,7 +127,7 @@ export const openUnchanging = (path: string): DatabaseSync =>
 /** There is no `commit.db`. */
 const missing = (path: string): LogError =>
   new LogError('LOG_MISSING', `there is no log: ${path} does not exist`, {
-    hint: 'Make one with `mayfly init`, or name the directory that holds it.',
+    hint: 'Name the directory that holds it. If it was lost here, put back the newest, never an older one; docs/keys-and-backups.md, "Backup and restore".',
   });
 
 /** Whose store it is; throws {@link LogError} for a format, and ForeignDatabase for tables, that are not ours. */
