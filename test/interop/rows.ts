@@ -308,6 +308,18 @@ export const ROWS: readonly InteropRow[] = [
   })),
   {
     client: 'mayfly',
+    operation: 'verify bundles whose entries are redacted, and prove these entries',
+    file: judges('redacted-entries'),
+    title: /mayfly/,
+  },
+  ...['cosign 2.6.3', 'cosign 3.1.2', 'rekor-cli'].map((client) => ({
+    client,
+    operation: 'refuse a redacted entry that it asks the log for',
+    file: judges('redacted-entries'),
+    title: new RegExp(` ${client} (?:without|reads)`),
+  })),
+  {
+    client: 'mayfly',
     operation: 'the public conformance cases',
     file: 'verify/bundle/conformance.test.ts',
   },

@@ -152,23 +152,31 @@ describe('judge: entries that are redacted', function () {
     }
   });
 
-  it('cosign verifies the bundles, and refuses what it asks the log for', async function () {
+  it('cosign 3.1.2 verifies the bundles as before', async function () {
     const cosign = await needClient(this, 'cosign-3.1.2');
-    const verify = (...words: readonly string[]): Promise<string> =>
-      client(cosign, 'verify-blob', ...who(), ...words);
     for (const name of NAMES) {
       const times = name.startsWith('v2') ? ['--use-signed-timestamps'] : [];
-      const words = ['--bundle', bundleOf(name), ...trust('--trusted-root'), ...times, at(name)];
-      expect(await verify(...words), name).to.contain('Verified OK');
+      const words = ['--bundle', bundleOf(name), ...trust('--trusted-root'), ...times, ...who()];
+      expect(await client(cosign, 'verify-blob', ...words, at(name)), name).to.contain('Verified OK');
     }
-    const asking = async (name: Name): Promise<string> => {
-      const { signature, certificate } = await partsOf(name);
-      const parts = ['--signature', signature, '--certificate', certificate];
-      return verify(...parts, '--new-bundle-format=false', '--rekor-url', running().url, at(name));
-    };
-    expect(await asking('v1-kept')).to.contain('Verified OK');
-    expect(await asking('v1-gone')).to.match(/^refused: .*signature not found in transparency log/s);
   });
+
+  // The newer one by flags that it warns of.
+  for (const [version, flags] of [
+    ['2.6.3', []],
+    ['3.1.2', ['--new-bundle-format=false']],
+  ] as const)
+    it(`cosign ${version} without a bundle asks the log, and refuses the redacted one`, async function () {
+      const cosign = await needClient(this, `cosign-${version}`);
+      const verify = async (name: Name): Promise<string> => {
+        const { signature, certificate } = await partsOf(name);
+        const parts = ['--signature', signature, '--certificate', certificate];
+        const asked = ['--rekor-url', running().url, ...flags, ...who()];
+        return client(cosign, 'verify-blob', ...parts, ...asked, at(name));
+      };
+      expect(await verify('v1-kept')).to.contain('Verified OK');
+      expect(await verify('v1-gone')).to.match(/^refused: .*signature not found in transparency log/s);
+    });
 
   it('rekor-cli reads, verifies and finds no redacted entry, and cannot log it again', async function () {
     const cli = await needClient(this, 'rekor-cli-1.5.4');
