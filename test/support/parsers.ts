@@ -32,6 +32,79 @@ export function expectTypedErrorsOnText(parse: (text: string) => unknown, good: 
   );
 }
 
+/** Good JSON with other values in some of its places, or without them: what its parser meets behind the syntax. The new values are numbers at
+ * their limits, names that objects have by themselves, text that is hardly what it should be, and other parts of the same document. */
+export const rebuiltJson = (good: readonly string[]): fc.Arbitrary<string> =>
+  fc
+    .tuple(
+      fc.constantFrom(...good),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(...CHANGES), fc.constantFrom(...ODD), fc.nat()), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+    )
+    .map(([text, changes]) => {
+      let json = JSON.parse(text) as unknown;
+      for (const [at, change, odd, other] of changes) json = rebuilt(json, at, change, odd, other);
+      // As an own name of an object, which no literal could have.
+      return JSON.stringify(json).replaceAll('"__own__"', '"__proto__"');
+    });
+
+const CHANGES = ['replace', 'remove', 'repeat', 'exchange', 'rename', 'wrap', 'text'] as const;
+const ODD: readonly unknown[] = [
+  null, true, 0, -1, -0.5, 1e308, 2 ** 53, 2 ** 64, '', '0', '-1', '18446744073709551616', 'AAAA', 'AA', '====', '\0', '\ud800', '\u202e',
+  'x'.repeat(70_000), [], [[]], [null], {}, { __own__: 1 }, { constructor: {}, toString: 1 }, '1970-01-01T00:00:00Z', '9999-12-31T23:59:60+99:99',
+]; // prettier-ignore
+
+type Place = readonly [holder: Record<string, unknown>, name: string];
+
+/** Every place below the top. */
+function placesIn(json: unknown): Place[] {
+  if (typeof json !== 'object' || json === null) return [];
+  const holder = json as Record<string, unknown>;
+  return Object.keys(holder).flatMap((name): Place[] => [[holder, name], ...placesIn(holder[name])]);
+}
+
+function rebuilt(
+  json: unknown,
+  at: number,
+  change: (typeof CHANGES)[number],
+  odd: unknown,
+  other: number,
+): unknown {
+  const copy = structuredClone(json);
+  const places = placesIn(copy);
+  const place = places[at % (places.length + 1)];
+  if (place === undefined) return change === 'wrap' ? [copy] : structuredClone(odd);
+  const [holder, name] = place;
+  const value = holder[name];
+  const [donor, donated] = places[other % places.length] ?? place;
+  const put: Readonly<Record<(typeof CHANGES)[number], () => unknown>> = {
+    replace: () => structuredClone(odd),
+    remove: () => undefined,
+    repeat: () => Array.from({ length: (other % 40) + 2 }, () => structuredClone(value)),
+    exchange: () => structuredClone(donor[donated]),
+    rename: () => value,
+    wrap: () => (other % 2 === 0 ? [value] : { [name]: value }),
+    text: () => (typeof value === 'string' ? spoilt(value, other) : JSON.stringify(value)),
+  };
+  const made = put[change]();
+  if (change === 'remove' || change === 'rename') Reflect.deleteProperty(holder, name);
+  if (change === 'rename') holder[other % 2 === 0 ? name.toUpperCase() : '__own__'] = made;
+  else if (change !== 'remove') holder[name] = made;
+  return copy;
+}
+
+/** Another letter, or other bytes where it is base64. */
+function spoilt(text: string, other: number): string {
+  const at = other % (text.length + 1);
+  if (other % 3 === 0) return text.slice(0, at) + text.slice(at + 1);
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.length === 0) return `${text} `;
+  bytes[other % bytes.length] = other >> 8;
+  return bytes.toString('base64');
+}
+
 /** The FormatError that `run` throws; undefined when it throws nothing. Anything else thrown fails the test. */
 export function refusalOf(run: () => unknown): FormatError | undefined {
   try {

@@ -128,8 +128,13 @@ export function requireDistinctSigners(first: Uint8Array, others: readonly Uint8
 const jsonOf = (bytes: Uint8Array): JsonValue =>
   parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), LIMITS);
 
+/** The library repeats what it does not expect, however long that is. */
 const malformed = (role: string, why: string, cause?: unknown): TufError =>
-  new TufError('TUF_MALFORMED', `this is no usable ${role} metadata: ${why}`, { cause });
+  new TufError('TUF_MALFORMED', `this is no usable ${role} metadata: ${why.slice(0, LONGEST_REASON)}`, {
+    cause,
+  });
+
+const LONGEST_REASON = 200;
 
 /** The file of metadata, as it is published. */
 export const encodeMetadata = (metadata: AnyMetadata): Uint8Array =>
