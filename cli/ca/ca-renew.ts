@@ -11,7 +11,7 @@ import { writeOutput } from './ca-output.ts';
 import { installAuthority, stageAuthority, switchAuthority } from './ca-successor.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey } from '../program/key-choice.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
@@ -44,7 +44,8 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
     throw usage('--new-root belongs to --stage and --install', 'Leave it out.');
   await changing(options.data, async ({ paths }) => {
     const succession = authoritySuccession(paths, await readSecret(options.passphraseFile, 'passphrase'));
-    const successor = { succession, data: options.data, mayHaveNewRoot: options.newRoot === true };
+    const { data, passphraseFile, newRoot } = options;
+    const successor = { succession, data, passphraseFile, mayHaveNewRoot: newRoot === true };
     if (csr !== undefined) await request(csr, options, succession, speak);
     else if (stage !== undefined) await stageAuthority(stage, successor, speak);
     else if (install !== undefined) await installAuthority(install, successor, speak);
@@ -84,7 +85,7 @@ async function request(
     'Next, where the root key is (any X.509 tool does):',
     `  mayfly ca sign ${quoted(basename(csr))} --root root.pem --root-key root.key.pem --out chain.pem`,
     'and here again:',
-    `  ${invocation()} ca renew --data ${quotedPath(options.data)} --stage chain.pem`,
+    `  ${invocation()} ca renew --data ${quotedPath(options.data)} --stage chain.pem${passphraseWords(options)}`,
   ];
   speak.answer({ csr, key: nextKey, commonName: name, begun: !isNew }, lines.join('\n'));
 }

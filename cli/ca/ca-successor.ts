@@ -13,13 +13,14 @@ import { readChain } from '../../trust/collect.ts';
 import { certificateLine } from './ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 
 /** What is to be followed, and what is permitted. */
 export interface SuccessorRequest {
   readonly succession: Succession;
   /** The data directory as the operator named it. */
   readonly data: string;
+  readonly passphraseFile?: string | undefined;
   readonly mayHaveNewRoot: boolean;
 }
 
@@ -34,7 +35,7 @@ export async function stageAuthority(file: string, request: SuccessorRequest, sp
     'It issues nothing yet. Verifiers that get newer files trust it from now on: hand them out, and wait until they have them:',
     `  ${invocation()} trust export --data ${quotedPath(data)} --out DIR`,
     'Then put it in force:',
-    `  ${invocation()} ca renew --data ${quotedPath(data)} --switch`,
+    `  ${invocation()} ca renew --data ${quotedPath(data)} --switch${passphraseWords(request)}`,
   ];
   speak.answer({ staged: succession.nextChain, ...factsOf(staged) }, lines.join('\n'));
 }

@@ -4,7 +4,7 @@ import { rfc3339 } from '../../core/clock.ts';
 import type { CertificateSummary, CreatedInstance } from '../../instance/create-instance.ts';
 import type { AdoptedConfig } from '../../config/edit/adopted-config.ts';
 import { countsOf, countsText, plural, warningLines } from '../config/inspection-text.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 
 /** For machines. */
@@ -192,7 +192,5 @@ const ROOT_ENCRYPTION: Readonly<Record<ReportContext['rootEncryption'], string |
   none: undefined,
 };
 
-function serveCommand({ data, passphraseFile }: ReportContext): string {
-  const passphrase = passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;
-  return `${invocation()} serve --data ${quotedPath(data)}${passphrase}`;
-}
+const serveCommand = (context: ReportContext): string =>
+  `${invocation()} serve --data ${quotedPath(context.data)}${passphraseWords(context)}`;

@@ -13,7 +13,7 @@ import { readChain } from '../../trust/collect.ts';
 import { checkOrigin } from '../instance/log-origin.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { discardAnswer } from '../program/discarded.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { readSecret } from '../program/input-file.ts';
 
 /** Options of the command. */
@@ -52,7 +52,7 @@ async function step(options: RotateOptions, paths: DataPaths, speak: Speaker): P
     const staged = await stageLog({ ...request, origin });
     await recordTrust(paths);
     warn(staged, speak);
-    speak.answer(...stagedAnswer(staged, options.data));
+    speak.answer(...stagedAnswer(staged, options));
   } else {
     const switched = await switchLog(request);
     // A staged log that was never recorded, too.
@@ -76,8 +76,9 @@ const factsOf = ({ identity }: KnownLog): Readonly<Record<string, unknown>> => (
   createdAt: rfc3339(identity.createdAt),
 });
 
-function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, data: string): Answer {
+function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, options: RotateOptions): Answer {
   const { current, isNew, identity } = staged;
+  const { data } = options;
   const mayfly = (command: string): string => `     ${invocation()} ${command} --data ${quotedPath(data)}`;
   const lines = [
     isNew
@@ -89,7 +90,7 @@ function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, data: string
     '  2. Give verifiers its key, beside those that they have:',
     `${mayfly('trust export')} --out trust`,
     '  3. When all of them have it, put it in use, and start the service anew:',
-    mayfly('log rotate --switch'),
+    `${mayfly('log rotate')} --switch${passphraseWords(options)}`,
   ];
   return [{ staged: factsOf(staged), isNew, current: factsOf(current) }, lines.join('\n')];
 }

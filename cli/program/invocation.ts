@@ -1,13 +1,20 @@
 /** Commands that the program prints: to be pasted into a shell in any directory. */
 import { realpathSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { quoted } from '../../storage/quoted-path.ts';
+import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
 /** How this program is called: `mayfly` where the shell finds this very program by that name, else its absolute path. */
 export function invocation(script = process.argv[1], path = process.env['PATH']): string {
   if (script === undefined || !/[/\\]mayfly(\.js)?$/.test(script)) return 'mayfly';
   return isFoundByName(script, path ?? '') ? 'mayfly' : quoted(resolve(script));
 }
+
+/** The option that opens the keys, as a printed command repeats it; empty where it was not given. */
+export const passphraseWords = ({
+  passphraseFile,
+}: {
+  readonly passphraseFile?: string | undefined;
+}): string => (passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`);
 
 /** Whether the first `mayfly` on the path is `script`. Folders that npm puts there for a script or for `npx` are not on
  * the path of the shell behind it. */

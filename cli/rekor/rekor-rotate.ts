@@ -11,7 +11,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import { recordTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { discardAnswer } from '../program/discarded.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { readSecret } from '../program/input-file.ts';
 import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
@@ -56,7 +56,7 @@ async function step(
   if (stage === true) {
     const staged = await stageArtifactLog({ ...request, host: host ?? reached });
     await recordTrust(paths);
-    speak.answer(...stagedAnswer(staged, reached, data));
+    speak.answer(...stagedAnswer(staged, reached, { data, passphraseFile }));
   } else {
     const switched = await switchArtifactLog(request);
     speak.answer(...switchedAnswer(switched, reached, data));
@@ -77,7 +77,7 @@ const OTHER_HOST = (name: string, host: string): string =>
 function stagedAnswer(
   { current, next, staged, isNew }: StagedArtifact,
   reached: string | undefined,
-  data: string,
+  { data, ...opens }: Pick<RotateArtifactOptions, 'data'> & Parameters<typeof passphraseWords>[0],
 ): Answer {
   const mayfly = (command: string): string => `     ${invocation()} ${command} --data ${quotedPath(data)}`;
   const logId = toBase64(staged.logId);
@@ -90,7 +90,7 @@ function stagedAnswer(
     '  2. Give verifiers its key, beside those that they have (TUF: `mayfly trust tuf stage`):',
     `${mayfly('trust export')} --out ./trust`,
     '  3. When all of them have it, stop the service, put it in use, and start the service:',
-    `${mayfly('rekor rotate')} --v${current.api} --switch`,
+    `${mayfly('rekor rotate')} --v${current.api} --switch${passphraseWords(opens)}`,
   ];
   const { api, host, createdAt } = staged;
   return [

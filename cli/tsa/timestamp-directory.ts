@@ -1,7 +1,6 @@
 /** What `mayfly tsa` works on: the chains and keys for timestamps in a data directory. */
 import { changing } from '../../instance/change-lock.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
-import { quotedPath } from '../../storage/quoted-path.ts';
 import { readChain } from '../../trust/collect.ts';
 import { readSecret } from '../program/input-file.ts';
 
@@ -10,10 +9,6 @@ export interface TimestampOptions {
   readonly data: string;
   readonly passphraseFile?: string;
 }
-
-/** The option that opens the keys, as a printed command repeats it; empty where it was not given. */
-export const passphraseWords = ({ passphraseFile }: TimestampOptions): string =>
-  passphraseFile === undefined ? '' : ` --passphrase-file ${quotedPath(passphraseFile)}`;
 
 /** An open data directory. */
 export interface TimestampDirectory {

@@ -10,7 +10,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
 import {
   certifyHere,
@@ -22,7 +22,6 @@ import {
 } from './certification.ts';
 import {
   changeTimestampDirectory,
-  passphraseWords,
   type TimestampDirectory,
   type TimestampOptions,
 } from './timestamp-directory.ts';

@@ -14,7 +14,7 @@ import { readChain } from '../../trust/collect.ts';
 import { discardAnswer } from '../program/discarded.ts';
 import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import { invocation } from '../program/invocation.ts';
+import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
 import {
   certifyHere,
@@ -28,7 +28,6 @@ import {
 import { putInForce } from './switch-key.ts';
 import {
   changeTimestampDirectory,
-  passphraseWords,
   type TimestampDirectory,
   type TimestampOptions,
 } from './timestamp-directory.ts';

@@ -263,6 +263,9 @@ describe('docs/rotation.md: logs', function () {
     await more();
     await endLoad();
     expect(printed[0]).to.match(/^20\d\d-/);
+    expect(outputs[0], 'what is next, to be pasted').to.include(
+      ` log rotate --data ${data} --switch --passphrase-file ${join(cwd, 'passphrase')}`,
+    );
     expect(outputs.join('\n')).to.match(/a service writes to it[^]*ca\.example\.com\/log\/2026 ended at/);
 
     // None was lost, and none came into the former log afterwards.
