@@ -1,5 +1,6 @@
 /** Until when verifiers trust the CA and the logs that a service signs with, and the logs of artifacts that it signed with before. */
 import { equalBytes } from '../core/bytes.ts';
+import { parseCertificate } from '../core/certificate.ts';
 import type { TrustedPart, TrustStatus } from '../server/operator/service-sources.ts';
 import type { TrustedAuthority, Window } from '../trust/format/trusted-root.ts';
 import { authorityKey } from '../trust/union.ts';
@@ -32,6 +33,7 @@ interface FollowedLog {
 export class TrustedParts {
   readonly #authority: TrustedWindow;
   readonly #log: TrustedWindow;
+  readonly #certificateEnd: number;
   readonly #isIssuing: () => boolean;
   readonly #artifactLogs: readonly FollowedLog[];
 
@@ -44,6 +46,7 @@ export class TrustedParts {
       ledger,
       ({ certificateLogs }) => certificateLogs.find((log) => equalBytes(log.logId, logId))?.window,
     );
+    this.#certificateEnd = parseCertificate(certificate).notAfter;
     this.#isIssuing = isIssuing;
     this.#artifactLogs = artifactLogs.map((one) => ({
       name: `artifacts-v${one.api}`,
@@ -73,11 +76,18 @@ export class TrustedParts {
   /** What it says. */
   status(): TrustStatus {
     const issuing = this.#isIssuing()
-      ? [{ name: 'authority', window: this.#authority } as const, { name: 'log', window: this.#log } as const]
+      ? [
+          { name: 'authority', window: this.#authority, certificateEnd: this.#certificateEnd } as const,
+          { name: 'log', window: this.#log } as const,
+        ]
       : [];
-    const parts = [...issuing, ...this.#artifactLogs.filter(({ isLogging }) => isLogging())];
+    const logging = this.#artifactLogs.filter(({ isLogging }) => isLogging());
+    const parts: readonly (Pick<FollowedLog, 'name' | 'window'> & Pick<TrustedPart, 'certificateEnd'>)[] = [
+      ...issuing,
+      ...logging,
+    ];
     return {
-      parts: parts.map(({ name, window: { window } }) => ({ name, window })),
+      parts: parts.map(({ name, window: { window }, certificateEnd }) => ({ name, window, certificateEnd })),
       failure: parts.find(({ window }) => window.fault !== undefined)?.window.fault,
     };
   }

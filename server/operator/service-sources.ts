@@ -56,6 +56,8 @@ export interface TrustedPart {
   readonly name: 'authority' | 'log' | 'artifacts-v1' | 'artifacts-v2';
   /** When they trust it, milliseconds since the epoch, both ends inclusive; undefined where nothing is recorded. */
   readonly window: { readonly start: number; readonly end?: number | undefined } | undefined;
+  /** When its own certificate ends, where it has one; milliseconds since the epoch. */
+  readonly certificateEnd?: number | undefined;
 }
 
 /** Until when verifiers trust what signs. */

@@ -7,7 +7,7 @@ const ATTENTION = 30 * 86_400_000;
 
 /** One sentence each; none where nothing is wrong. `now` is milliseconds since the epoch. */
 export const trustTroubles = ({ parts, failure }: TrustStatus, now: number): readonly string[] => [
-  ...parts.flatMap((part) => troubleOf(part, now) ?? []),
+  ...parts.flatMap((part) => [troubleOf(part, now) ?? [], certificateTrouble(part, now) ?? []].flat()),
   ...(failure === undefined ? [] : [`until when verifiers trust what signs is not known: ${failure}`]),
 ];
 
@@ -21,6 +21,15 @@ function troubleOf({ name, window }: TrustedPart, now: number): string | undefin
   return now > end
     ? `${until} and no longer, and refuse what it signs now: ${way} (${commands})`
     : `${until}: ${way} before (${commands})`;
+}
+
+/** After the end of it nothing is issued: a start is refused, and a service that runs answers 500. */
+function certificateTrouble({ name, certificateEnd }: TrustedPart, now: number): string | undefined {
+  if (certificateEnd === undefined || certificateEnd - now >= ATTENTION) return undefined;
+  const { what, way, commands } = NAMES[name];
+  return now > certificateEnd
+    ? `the certificate of ${what} ended on ${rfc3339(certificateEnd)}, and nothing is issued: ${way} (${commands})`
+    : `the certificate of ${what} ends on ${rfc3339(certificateEnd)}, and nothing is issued after that: ${way} before (${commands})`;
 }
 
 interface PartWords {

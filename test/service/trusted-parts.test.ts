@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../config/load/load.ts';
+import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
@@ -101,6 +102,22 @@ describe('service: the trust in what signs', () => {
     expect(await metric(opened, 'log')).to.equal(String(soon / 1000));
     await opened.close();
     expect(text.match(/verifiers trust the (?:CA|log)/g)).to.have.length(2);
+  });
+
+  it('says thirty days before that the certificate of the CA ends, though verifiers trust it on', async () => {
+    const [der = new Uint8Array()] = await readChain(paths.chain);
+    const { notAfter } = parseCertificate(der);
+    skew = notAfter - 31 * DAY - Date.now();
+    const before = await open();
+    expect(await check(before)).to.deep.include({ ok: true });
+    await before.close();
+    skew = notAfter - 29 * DAY - Date.now();
+    text = '';
+    const opened = await open();
+    const sentence = `the certificate of the CA ends on ${rfc3339(notAfter)}, and nothing is issued after that: put a successor in force before (\`mayfly ca renew\`)`;
+    expect(await check(opened)).to.deep.include({ ok: false, detail: sentence });
+    await opened.close();
+    expect(text.split(sentence)).to.have.length(2);
   });
 
   it('says it of a log of artifacts, unless that was ended on purpose', async () => {
