@@ -29,7 +29,9 @@ export class DataDirectoryError extends MayflyError<DataDirectoryReason> {}
 /** The error for what the system said while `path` was read or written. */
 export function systemFault(path: string, doing: 'read' | 'write', cause: unknown): DataDirectoryError {
   const reason = doing === 'read' ? 'DIRECTORY_UNREADABLE' : 'DIRECTORY_UNWRITABLE';
-  const hint = HINTS[systemCode(cause) ?? ''] ?? `The system says: ${messageOf(cause)}`;
+  const code = systemCode(cause) ?? '';
+  const isGone = doing === 'read' && code === 'ENOENT';
+  const hint = isGone ? GONE : (HINTS[code] ?? `The system says: ${messageOf(cause)}`);
   return new DataDirectoryError(reason, `${path} cannot be ${doing === 'read' ? 'read' : 'written'}`, {
     hint,
     cause,
@@ -37,6 +39,7 @@ export function systemFault(path: string, doing: 'read' | 'write', cause: unknow
 }
 
 const DENIED = 'Check its owner and mode: the user that runs Mayfly must own the directory.';
+const GONE = 'It does not exist. What belongs to a data directory is restored from its backup.';
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: DENIED,
   EPERM: DENIED,

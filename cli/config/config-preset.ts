@@ -72,8 +72,9 @@ function list(speak: Speaker): void {
     title,
     blanks: blanks.map((blank) => ({ name: blank.name, about: blank.about, example: blank.example })),
   }));
+  const widest = Math.max(...rows.map(({ title }) => title.length));
   const text = rows.map(({ name, title, blanks }) =>
-    `${name.padEnd(20)}${title.padEnd(26)}${blanks.map((blank) => blank.name).join(', ')}`.trimEnd(),
+    `${name.padEnd(20)}${title.padEnd(widest + 2)}${blanks.map((blank) => blank.name).join(', ')}`.trimEnd(),
   );
   speak.answer({ presets: rows }, text.join('\n'));
 }

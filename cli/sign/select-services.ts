@@ -1,5 +1,6 @@
 /** Which of the services of a signing config a client takes, as Sigstore's client specification says. */
 import { MAX_PROOFS } from '../../bundle/format/bundle.ts';
+import { rfc3339 } from '../../core/clock.ts';
 import { isWithin } from '../../trust/format/trusted-root.ts';
 import type { ServiceSelection, SigningService } from '../../trust/format/signing-config.ts';
 import { CommandError } from '../program/command.ts';
@@ -38,8 +39,15 @@ export function selectServices(
   throw new CommandError(
     'USAGE',
     `the signing config wants ${Math.max(wanted, 1)} ${what}, and has ${usable.length} that can be used now`,
-    { hint: 'Get the newest signing config from the operator of the service.' },
+    { hint: `${behindAll(services, now)}Get the newest signing config from the operator of the service.` },
   );
+}
+
+/** A clock that is behind all of them is wrong more often than the file is. */
+function behindAll(services: readonly SigningService[], now: number): string {
+  const first = Math.min(...services.map(({ window }) => window.start));
+  if (first <= now) return '';
+  return `They begin at ${rfc3339(first)}, and the clock of this machine says ${rfc3339(now)}: set it where it is wrong. `;
 }
 
 const bestFirst = (a: SigningService, b: SigningService): number =>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDataDirectory } from '../../instance/create-data-directory.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
-import { DataDirectoryError } from '../../instance/data-directory-error.ts';
+import { DataDirectoryError, systemFault } from '../../instance/data-directory-error.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import { giveToOrdinaryUser, needOrdinaryUser, refusalAsOrdinaryUser } from '../support/ordinary-user.ts';
 import { failureOf } from '../support/failure.ts';
@@ -151,6 +151,13 @@ describe('instance/data-directory', () => {
     expect(attempt()).to.equal('DIRECTORY_UNREADABLE');
     await chmod(data, 0o700);
     expect(attempt({ write: true })).to.equal(undefined);
+  });
+
+  it('says of a file that is missing that it does not exist, and of one that cannot be made why', () => {
+    const hintOf = (doing: 'read' | 'write'): string | undefined =>
+      systemFault('ca/chain.pem', doing, Object.assign(new Error('no such file'), { code: 'ENOENT' })).hint;
+    expect(hintOf('read')).to.match(/^It does not exist\..*backup/);
+    expect(hintOf('write')).to.match(/^A directory on the way to it does not exist/);
   });
 
   it('warns of a root key on a server and of keys that others may read', async () => {

@@ -160,9 +160,9 @@ export class TufUpkeep {
   }
 
   #trouble(failure: string | undefined): void {
-    if (failure === this.#failure) return;
+    const isKnown = withoutNumbers(failure) === withoutNumbers(this.#failure);
     this.#failure = failure;
-    this.#options.onTrouble(failure);
+    if (!isKnown) this.#options.onTrouble(failure);
   }
 
   async #isChanged(): Promise<boolean> {
@@ -276,3 +276,6 @@ export class TufUpkeep {
 }
 
 const NO_EDITS = { add: [], remove: [] };
+
+/** What a failure says without times and counts, which are others with each try. */
+const withoutNumbers = (failure: string | undefined): string | undefined => failure?.replaceAll(/\d+/g, '');

@@ -1,14 +1,14 @@
 /** Why a repository is not followed, in the words of the person who asked for it. */
+import { rfc3339 } from '../../../core/clock.ts';
 import { messageOf } from '../../../core/errors.ts';
 import { printable } from '../../../core/printable.ts';
 import { CommandError } from '../../program/command.ts';
 
+const ENDED = 'its metadata has ended: the service does not sign any more, or this is an old copy';
+
 /** Sentences of tuf-js and its models: whole ones, as a file name in them may hold any word. What goes wrong with snapshot and targets is wrapped, so that its class is lost. */
 const CAUSES: readonly (readonly [sentence: RegExp, cause: string])[] = [
-  [
-    /\b(?:Final )?(?:root|timestamp|snapshot|targets)(?:\.json)? is expired\b/,
-    'its metadata has ended: the service does not sign any more, or this is an old copy',
-  ],
+  [/\b(?:Final )?(?:root|timestamp|snapshot|targets)(?:\.json)? is expired\b/, ENDED],
   [
     / is (?:less than|equal to) current version /,
     'it shows a state that is older than the one that was seen before',
@@ -37,7 +37,7 @@ export function refusal(error: unknown, mirror: string): CommandError {
     'REFUSED',
     `the repository at ${mirror} is refused: ${cause} (${printable(message.slice(0, 300))})`,
     {
-      hint: 'Nothing was changed. Ask the operator, over a channel that you trust.',
+      hint: `Nothing was changed. ${cause === ENDED ? `The clock of this machine says ${rfc3339(Date.now())}: set it where it is wrong. ` : ''}Ask the operator, over a channel that you trust.`,
       cause: error,
     },
   );

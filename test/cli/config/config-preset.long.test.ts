@@ -49,7 +49,19 @@ describe('mayfly config preset', () => {
   it('lists what there is', async () => {
     const { code, stdout } = await preset('--list');
     expect(code).to.equal(0);
-    for (const { name } of PRESETS) expect(stdout).to.match(new RegExp(`^${name} `, 'm'));
+    for (const {
+      name,
+      title,
+      blanks: [{ name: blank } = { name: '' }],
+    } of PRESETS)
+      expect(
+        stdout
+          .split('\n')
+          .some(
+            (row) => row.startsWith(`${name} `) && row.includes(`${title}  `) && row.includes(`  ${blank}`),
+          ),
+        name,
+      ).to.equal(true);
     const { presets } = JSON.parse((await preset('--list', '--json')).stdout) as { presets: unknown[] };
     expect(presets).to.have.length(PRESETS.length);
   });

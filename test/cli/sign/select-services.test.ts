@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { rfc3339 } from '../../../core/clock.ts';
+import { failureAs } from '../../support/failure.ts';
 import { selectServices } from '../../../cli/sign/select-services.ts';
 import { CommandError } from '../../../cli/program/command.ts';
 import type { SigningService } from '../../../trust/format/signing-config.ts';
@@ -69,5 +71,13 @@ describe('cli: the services of a signing config that are asked', () => {
       [[service('a'), service('b', { operator: 'a' })], { selector: 'EXACT', count: 2 }],
     ] as const)
       expect(() => chosen([...services], selection)).to.throw(CommandError, /that can be used now/);
+  });
+
+  it('are refused with both times where all of them begin later than this machine has it', async () => {
+    const later = [60_000, 120_000].map((ms) => service(`s${ms}`, { window: { start: NOW + ms } }));
+    const { hint } = await failureAs(CommandError, () => chosen(later, { selector: 'ANY' }));
+    expect(hint).to.include(
+      `They begin at ${rfc3339(NOW + 60_000)}, and the clock of this machine says ${rfc3339(NOW)}`,
+    );
   });
 });

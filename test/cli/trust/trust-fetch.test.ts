@@ -470,5 +470,7 @@ describe('mayfly trust fetch', function () {
     mirror.show(await ended.read());
     mkdirSync(out);
     await expectRefusal(/its metadata has ended/, hashOf('1.root.json'));
+    const { hint } = await failureAs(CommandError, fetch(hashOf('1.root.json')));
+    expect(hint, 'it may be the clock here').to.match(/The clock of this machine says 20\d\d-/);
   });
 });

@@ -193,6 +193,15 @@ describe('trust/tuf/upkeep', () => {
       /the clock says 20\d\d-.* 9600 h more than passed since the start/,
     );
     expect((await repository.read()).timestamp.signed.version).to.equal(timestamp.signed.version);
+    const said = events.length;
+    now += HOUR / 2;
+    // Files that changed are looked at without waiting.
+    const newest = join(repository.directory, 'timestamp.json');
+    cpSync(newest, `${newest}.copy`);
+    renameSync(`${newest}.copy`, newest);
+    await upkeep.check();
+    expect(upkeep.status()?.failure, 'with the time of the last try').to.include(rfc3339(now));
+    expect(events.slice(said), 'said once, whatever the clock says').to.deep.equal([]);
     // Time that passed is no jump, nor is one of some hours; asleep it passes too.
     uptime += 40 * 24 * HOUR;
     now = started + 40 * 24 * HOUR + 5 * HOUR;
