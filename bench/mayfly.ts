@@ -1,6 +1,6 @@
 /** Mayfly as the benchmark runs it: the real program, a real data directory, the durable log inside. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { githubProviderYaml } from './github-provider-yaml.ts';
 import { pinned, startUntil, stop } from './process.ts';
@@ -61,6 +61,11 @@ export function withoutTimestamps(data: string): void {
 export function withoutArtifactLogs(data: string): void {
   setIn(data, 'artifact-log', 'v1: false');
   setIn(data, 'artifact-log', 'v2: false');
+}
+
+/** Lets a service of that directory index no certificate: a directory lies where the file of the index would be, and a service goes on without one. */
+export function withoutSearchIndex(data: string): void {
+  for (const name of readdirSync(join(data, 'logs'))) mkdirSync(join(data, 'logs', name, 'search.db'));
 }
 
 /** Lets everybody log artifacts, and not only who has a certificate of this CA. */

@@ -52,7 +52,7 @@ const HELP = `npm run bench -- [options]
   --no-artifact-logs do not measure entries of the logs of artifacts, and searches of them
   --searched 1000000 entries of the log of artifacts that is searched
   --no-commands      do not measure whole runs of \`mayfly sign\` and \`mayfly verify bundle\`
-  --no-listeners     do not measure what gRPC, timestamps and logs of artifacts cost beside HTTP
+  --no-listeners     do not measure what gRPC, timestamps, logs of artifacts and the index of certificates cost beside HTTP
   --no-certificates  do not measure certificates
   --no-verification  do not measure the verification of bundles
   --others 1000      issuers and rules that do not apply to the tokens
