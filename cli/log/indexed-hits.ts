@@ -166,7 +166,7 @@ async function provenFacts(
   const joined = query.join ? { uses, usesAreAll, signed, certificates } : {};
   // One that the trust does not know is shown as the service has it.
   if (log === undefined) return { ...hit, verified: false };
-  const [entry] = index < log.size ? await log.entriesFrom(index) : [];
+  const [entry] = index < log.size ? await log.entriesFrom(index, 1) : [];
   if (entry?.index !== index) throw strange();
   const path = await log.inclusion(index);
   const place = { leafHash: entry.leafHash, index, size: log.size };

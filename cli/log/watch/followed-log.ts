@@ -31,8 +31,8 @@ export interface FollowedLog {
   readonly root: Uint8Array;
   /** The signed text that says so; undefined of a log in a directory. */
   readonly checkpoint: Uint8Array | undefined;
-  /** Entries from that one on: some, at least one where there is one. */
-  readonly entriesFrom: (first: number) => Promise<readonly FollowedEntry[]>;
+  /** Entries from that one on: some, at least one where there is one. `wanted`: how many the caller needs, where that is few; more may come. */
+  readonly entriesFrom: (first: number, wanted?: number) => Promise<readonly FollowedEntry[]>;
   /** That the head continues a tree of that size, not verified. */
   readonly consistency: (first: number) => Promise<readonly Uint8Array[]>;
   /** That the entry at an index is in the tree of the head, not verified; undefined where that can no longer be had. */

@@ -99,10 +99,15 @@ export class RekorV1Reads {
     }
   }
 
-  /** From that index of the tree on. */
-  async entries(first: number, size: number, tree: RekorV1Tree): Promise<readonly ReadEntry[]> {
+  /** From that index of the tree on: as many as one request has, or as are wanted. Each counts against what the service lets one client read. */
+  async entries(
+    { first, wanted = MOST_ENTRIES }: { readonly first: number; readonly wanted?: number | undefined },
+    size: number,
+    tree: RekorV1Tree,
+  ): Promise<readonly ReadEntry[]> {
     const { firstLogIndex } = tree;
-    const indexes = Array.from({ length: Math.min(MOST_ENTRIES, size - first) }, (_, i) => first + i);
+    const length = Math.min(MOST_ENTRIES, wanted, size - first);
+    const indexes = Array.from({ length }, (_, i) => first + i);
     const body = JSON.stringify({ logIndexes: indexes.map((index) => index + firstLogIndex) });
     const found = new Map<number, JsonValue>();
     for (const item of arrayOf(await this.#json('/entries/retrieve', body)))

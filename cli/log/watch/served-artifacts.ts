@@ -225,8 +225,8 @@ function firstLog(
     size,
     root,
     checkpoint,
-    entriesFrom: async (first) => {
-      const entries = await reads.entries(first, size, served);
+    entriesFrom: async (first, wanted) => {
+      const entries = await reads.entries({ first, wanted }, size, served);
       return entries.map(({ index, logIndex, body, integratedTime, withheld }) => {
         const leafHash = withheld ?? hashLeaf(sha256, body);
         const entry = { index, logIndex, leafHash, body, integratedTime, namedDigests: [] };

@@ -48,7 +48,9 @@ const changedAt =
   (own: FrontAnswer): FrontAnswer => {
     const body = Buffer.from(own.body);
     const at = place < 0 ? body.length + place : place;
-    body.writeUInt8(body.readUInt8(at) ^ 1, at);
+    // In base64, that is of another letter, and base64 as before.
+    const [a, b] = [0x41, 0x42];
+    body.writeUInt8(body.readUInt8(at) === a ? b : a, at);
     return { ...own, body };
   };
 
@@ -293,12 +295,16 @@ describe('mayfly log watch', function () {
       /** What the index answers, after so many pages. */
       let index: (page: number, honest: IndexPage) => { readonly status?: number; readonly json: unknown };
       let pages = 0;
+      /** Entries of each answer of the log for Rekor v1. */
+      let retrieved: number[];
 
       beforeEach(async () => {
-        pages = 0;
+        [pages, retrieved] = [0, []];
         front = await startFront(
           () => service.url,
           (path, own) => {
+            if (path.endsWith('/entries/retrieve'))
+              retrieved.push((JSON.parse(own.body.toString()) as unknown[]).length);
             if (!path.startsWith('/api/search/')) return own;
             const { status = 200, json } = index(++pages, JSON.parse(own.body.toString()) as IndexPage);
             return { status, headers: { 'retry-after': '3600' }, body: JSON.stringify(json) };
@@ -314,6 +320,16 @@ describe('mayfly log watch', function () {
         const asked = { url, trust, byIndex: true, identity: 'alice@example.com', ...options } as const;
         return failureAs(Error, searchLogs(asked, speak));
       };
+
+      it('is asked for the entries that it found, and for no others, which count against what one may read', async () => {
+        index = (_, honest) => ({ json: honest });
+        await searchLogs(
+          { url: front.url, trust, byIndex: true, identity: 'alice@example.com', in: ['v1'] },
+          speak,
+        );
+        expect(speak.records.map((record) => record['index'])).to.have.members([1, 2]);
+        expect(retrieved).to.deep.equal([1, 1]);
+      });
 
       it('ends where its pages have no end', async () => {
         index = (page) => ({ json: { entries: [], next: `page ${page}` } });
