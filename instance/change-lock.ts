@@ -1,9 +1,11 @@
 /** One command at a time changes what a data directory signs with. */
-import { shareOwner } from '../storage/durable-file.ts';
+import { dirname } from 'node:path';
+import { removeTemporary, shareOwner } from '../storage/durable-file.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import { LockTimeout, withFileLock } from '../storage/file-lock.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
+import type { DataPaths } from './data-paths.ts';
 
 /** How long another command may work, in milliseconds. */
 const WAIT_MS = 10_000;
@@ -20,6 +22,7 @@ export async function changing<T>(data: string, work: (directory: DataDirectory)
       held.isTaken = true;
       // A command of the superuser must not lock the service's user out.
       await shareOwner(lock, paths.marker);
+      await removeLeftovers(paths);
       // As the command before left it.
       return work(await openDataDirectory(data, { write: true }));
     });
@@ -32,4 +35,20 @@ export async function changing<T>(data: string, work: (directory: DataDirectory)
       cause: error,
     });
   }
+}
+
+/** What a killed command left half-made under other names: parts of chains, and keys under a passphrase that may since be another one. */
+async function removeLeftovers(paths: DataPaths): Promise<void> {
+  const { keys, chain, formerChains, timestampChain, formerTimestampChains, artifacts, logs } = paths;
+  const places = [
+    keys,
+    dirname(chain),
+    formerChains,
+    dirname(timestampChain),
+    formerTimestampChains,
+    artifacts,
+    logs,
+  ];
+  // What cannot be removed is in nobody's way.
+  for (const place of places) await removeTemporary(place).catch(() => undefined);
 }

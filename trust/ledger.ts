@@ -11,7 +11,7 @@ import { utf8, utf8Text } from '../core/bytes.ts';
 import { FormatError, messageOf, systemCode } from '../core/errors.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
-import { makeDirectory, shareOwner, writeDurably } from '../storage/durable-file.ts';
+import { makeDirectory, removeTemporary, shareOwner, writeDurably } from '../storage/durable-file.ts';
 import { FileFault } from '../storage/file-fault.ts';
 import { LockTimeout, withFileLock } from '../storage/file-lock.ts';
 import { isMissing, readWhole } from '../storage/read-whole.ts';
@@ -90,6 +90,8 @@ async function locked<T>(places: TrustPlaces, work: () => Promise<T>): Promise<T
     return await withFileLock(lock, LOCK_WAIT_MS, async () => {
       // A command of the superuser must not lock the service's user out.
       await shareOwner(lock, places.chain);
+      // Of one that was killed.
+      await removeTemporary(dirname(file)).catch(() => undefined);
       return work();
     });
   } catch (error) {

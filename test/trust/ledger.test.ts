@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { TrustError } from '../../trust/collect.ts';
@@ -51,6 +51,13 @@ describe('trust/ledger', () => {
     expect(log?.window).to.deep.equal({ start: Math.floor(BIRTH / 1000) * 1000, end: undefined });
     expect(root.timestampAuthorities).to.deep.equal([]);
     expect(root.artifactLogs).to.deep.equal([]);
+  });
+
+  it('removes what was killed while it recorded', async () => {
+    const left = join(dirname(paths.trustedRoot), '.trusted_root.json.0123456789ab.tmp');
+    places.write(left, '{');
+    await recordTrust(paths);
+    expect(existsSync(left)).to.equal(false);
   });
 
   it('is the same however often it is read, and recorded changes nothing', async () => {

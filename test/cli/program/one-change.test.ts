@@ -1,5 +1,7 @@
 /** Commands that change a data directory wait for each other, and one of two at once breaks nothing of the other. */
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { renew } from '../../../cli/ca/ca-renew.ts';
@@ -36,6 +38,15 @@ describe('commands that change a data directory', function () {
     await sign({ ...keys, out: ca.path('chain.pem') }, listener(), [ca.path('request.pem')]);
     await renew({ data: ca.data, stage: ca.path('chain.pem') }, listener());
   }
+
+  it('begin with the removal of what a killed one left half-made', async () => {
+    const { keys, chain, artifacts } = ca.paths;
+    const left = [keys, dirname(chain), artifacts].map((place) => join(place, '.x.pem.0123456789ab.tmp'));
+    await mkdir(artifacts, { recursive: true });
+    for (const path of left) await writeFile(path, 'half');
+    await changing(ca.data, () => Promise.resolve());
+    for (const path of left) expect(existsSync(path), path).to.equal(false);
+  });
 
   const commands: readonly [name: string, run: () => Promise<unknown>][] = [
     ['ca renew', () => renew({ data: ca.data, csr: ca.path('other.pem') }, listener())],
