@@ -28,6 +28,16 @@ export const expensiveQuestions = (
   ];
 };
 
+/** Queries of a search over all logs that take as long as they may: with as many hits as a page has, with as many conditions as there may be, of which no
+ * entry meets all, and with what each certificate was used for. */
+export function searches(issuer: string): readonly string[] {
+  const everything = new URLSearchParams({ issuer, limit: '500' });
+  const nothing = new URLSearchParams({ issuer, limit: '500' });
+  for (const prefix of [...'aaaaaaaaaaaaaa', 'zz']) nothing.append('identity-prefix', prefix);
+  const joined = new URLSearchParams({ issuer, join: 'true', limit: '50', log: 'certificates' });
+  return [everything, nothing, joined].map(String);
+}
+
 /** A list of as many elements as there is room for in a request to a log of the second API. */
 export const wideEnvelope = (): string =>
   JSON.stringify({

@@ -1,10 +1,16 @@
 /** The table of attacks. None of them has a token of its own. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expensiveQuestions, foreignEntry, foreignEnvelope, wideEnvelope } from './artifact-requests.ts';
+import {
+  expensiveQuestions,
+  foreignEntry,
+  foreignEnvelope,
+  searches,
+  wideEnvelope,
+} from './artifact-requests.ts';
 import { forgedToken, PEM } from './forged-requests.ts';
 import { HTTP2_ATTACKS } from './http2-attacks.ts';
-import { inTurn, keepOpen, sendUnread, trickle } from './sockets.ts';
+import { inTurn, keepOpen, readSlowly, sendUnread, trickle } from './sockets.ts';
 import type { TargetAddress } from './target.ts';
 
 /** What attackers know: the service, and a used token of the honest client. */
@@ -317,6 +323,39 @@ export const ATTACKS: readonly Attack[] = [
         inTurn(socket, anyOf(requests));
       });
     },
+  },
+  {
+    name: 'searches',
+    what: '64 connections search all logs at once, for most entries, for none by sixteen conditions, and for what was signed with each certificate',
+    run: ({ url, issuer }, until) => {
+      const requests = searches(issuer).map((query) => request(`GET /api/search/v1?${query}`));
+      return keepOpen(url, { count: 64 }, until, (socket) => {
+        inTurn(socket, anyOf(requests));
+      });
+    },
+  },
+  {
+    name: 'slow-readers',
+    what: '400 connections ask for a tile of entries, and read a kilobyte of it a second',
+    run: ({ url, logUrl }, until) =>
+      keepOpen(url, { count: 400, perSecond: 200 }, until, async (socket) => {
+        sendUnread(socket, request(`GET ${pathOf(logUrl)}/tile/data/000`));
+        await readSlowly(socket, KIB, 1000);
+      }),
+  },
+  {
+    name: 'unread-trust',
+    what: '16 connections ask for the files of trust in heaps, and read nothing',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 16, perSecond: 16 }, until, (socket) => {
+        const files = [
+          'trust/trusted_root.json',
+          'trust/client_trust_config.json',
+          'tuf/root.json',
+          'tuf/timestamp.json',
+        ];
+        sendUnread(socket, segment(Buffer.concat(files.map((file) => request(`GET /${file}`)))));
+      }),
   },
   {
     name: 'replayed-token',

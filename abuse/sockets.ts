@@ -81,6 +81,14 @@ export const sendUnread = (socket: Socket, bytes: Buffer): void => {
   socket.write(bytes);
 };
 
+/** Reads of a connection that is paused `bytes` each `ms`, as long as it is there. */
+export async function readSlowly(socket: Socket, bytes: number, ms: number): Promise<void> {
+  while (!socket.destroyed) {
+    socket.read(bytes);
+    await sleep(ms);
+  }
+}
+
 /** Sends one request after the other, each when the one before was answered; or `count` at once in `request`. */
 export function inTurn(socket: Socket, request: Buffer, count = 1): void {
   let due = count;
