@@ -1,5 +1,7 @@
+import type { PublishedTree } from '../tlog/published-tree.ts';
 import type { UnreadableFiles } from '../tlog/tree/required-files.ts';
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
+import type { TileLeaf } from './format/leaf.ts';
 import { readIdentity, type CtLogIdentity } from './log-identity.ts';
 import { logKeys } from './log-keys.ts';
 import { logReader, type LogReader } from './reader.ts';
@@ -9,6 +11,7 @@ import { TILE_LEAVES } from './tile-leaves.ts';
 export interface ReadOnlyCtLog {
   readonly identity: CtLogIdentity;
   readonly reader: LogReader;
+  readonly tree: PublishedTree<TileLeaf>;
   /** Entries under its signed head. */
   readonly size: number;
   /** When it ended, milliseconds since the epoch; undefined when it has not. */
@@ -32,6 +35,7 @@ export async function openReadOnlyCtLog(
   return {
     identity,
     reader: logReader(identity, tree, chain),
+    tree,
     size: tree.head().head.size,
     frozenAt: tree.frozenAt,
     unreadable,

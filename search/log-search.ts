@@ -47,10 +47,17 @@ export interface LogPage {
     /** Entries of it whose bodies are withheld: nothing finds them. */
     readonly redacted: number;
   }[];
-  /** Names of logs that the query is about as well, and that no index has: what is in them is neither found nor joined. */
+  /** Names of former certificate logs that the query is about as well, and that cannot be read: what is in them is neither found nor joined. */
   readonly unsearched: readonly string[];
   /** What it took to make it: one for each entry that was read, and one for each lookup by an index. */
   readonly cost: number;
+}
+
+/** Logs that others have followed. */
+export interface FormerLogs {
+  readonly logs: readonly SearchableLog[];
+  /** Names of those that cannot be read. */
+  readonly unsearched: readonly string[];
 }
 
 /** Milliseconds after which a page ends with what it has. */
@@ -65,32 +72,35 @@ const BUNDLE = 256;
 export class LogSearch {
   readonly #logs: readonly SearchableLog[];
   readonly #pageMs: number;
-  readonly #unsearched: () => Promise<readonly string[]>;
+  readonly #former: () => Promise<FormerLogs> | undefined;
 
-  /** In the order in which they are searched. `pageMs`: milliseconds after which a page ends with what it has. `unsearched` names the certificate logs that are not searched. */
+  /** In the order in which they are searched. `pageMs`: milliseconds after which a page ends with what it has. `former` finds the former certificate logs, which are searched last. */
   constructor(
     logs: readonly SearchableLog[],
     pageMs = PAGE_MS,
-    unsearched: () => Promise<readonly string[]> = () => Promise.resolve([]),
+    former: () => Promise<FormerLogs> | undefined = () => undefined,
   ) {
     this.#logs = logs;
     this.#pageMs = pageMs;
-    this.#unsearched = unsearched;
-  }
-
-  get names(): readonly string[] {
-    return this.#logs.map(({ name }) => name);
+    this.#former = former;
   }
 
   /** Resolves when all that is logged now is indexed. Rejects with LogReadError `NOT_READY`. */
   async ready({ conditions, logs, join }: LogQuery): Promise<void> {
-    const needed = join ? this.#logs : conditions.length === 0 ? [] : this.#asked(logs);
+    const all = await this.#all();
+    const needed = join ? all.logs : conditions.length === 0 ? [] : askedOf(all.logs, logs);
     for (const log of needed) await log.ready();
+  }
+
+  async #all(): Promise<FormerLogs> {
+    const { logs, unsearched } = (await this.#former()) ?? { logs: [], unsearched: [] };
+    return { logs: [...this.#logs, ...logs], unsearched };
   }
 
   /** One page. Rejects with {@link SearchError} for a log that there is not, and as the index and the log do. */
   async page(query: LogQuery): Promise<LogPage> {
-    const asked = this.#asked(query.logs);
+    const all = await this.#all();
+    const asked = askedOf(all.logs, query.logs);
     const searched = asked.map(({ name, origin, logId, size, redacted }) => ({
       log: name,
       origin,
@@ -99,10 +109,10 @@ export class LogSearch {
       redacted,
     }));
     const isOfCertificates = query.join || asked.some(({ kind }) => kind === 'certificates');
-    const unsearched = isOfCertificates ? await this.#unsearched() : [];
+    const unsearched = isOfCertificates ? all.unsearched : [];
     const begin = query.cursor === undefined ? 0 : asked.findIndex(({ name }) => name === query.cursor?.log);
     if (begin < 0) throw new SearchError('SEARCH_MALFORMED', 'the cursor is of a log that is not searched');
-    const page = new PageInWork(this.#pageMs);
+    const page = new PageInWork(this.#pageMs, all.logs);
     const next = await this.#fill(page, asked.slice(begin), query);
     const { entries, cost } = page;
     return { entries, next, searched, unsearched, cost };
@@ -119,16 +129,6 @@ export class LogSearch {
       if (before !== undefined) return { log: one.name, before };
     }
     return undefined;
-  }
-
-  #asked(names: readonly string[]): readonly SearchableLog[] {
-    for (const name of names)
-      if (!this.names.includes(name))
-        throw new SearchError(
-          'SEARCH_MALFORMED',
-          `no log is searched by that name: ${this.names.join(', ')} are`,
-        );
-    return this.#logs.filter(({ name }) => names.length === 0 || names.includes(name));
   }
 
   /** Adds entries to the page. Returns where the search has to go on; undefined when there is nothing more in that log. */
@@ -177,7 +177,7 @@ export class LogSearch {
     const signed: UseOfKey[] = [];
     let usesAreAll = true;
     for (const owner of certificate.owners())
-      for (const one of this.#of('artifacts')) {
+      for (const one of page.of('artifacts')) {
         const conditions = [{ by: 'key', value: owner.key }] as const;
         const { entries, before } = await page.foundBy(one, conditions);
         usesAreAll &&= before === undefined && !(await one.withheld()).mayBeOf(owner);
@@ -194,7 +194,7 @@ export class LogSearch {
   async #certificatesOf(page: PageInWork, entry: SearchableEntry): Promise<readonly Facts[]> {
     const certificates: Facts[] = [];
     for (const { key, serial } of entry.owners())
-      for (const one of serial === undefined ? [] : this.#of('certificates')) {
+      for (const one of serial === undefined ? [] : page.of('certificates')) {
         const conditions = [
           { by: 'serial', value: serial ?? '' },
           { by: 'key', value: key },
@@ -204,10 +204,14 @@ export class LogSearch {
       }
     return certificates;
   }
+}
 
-  #of(kind: SearchedKind): readonly SearchableLog[] {
-    return this.#logs.filter((log) => log.kind === kind);
-  }
+/** Those of `logs` with these names, all of them without any. Throws {@link SearchError} for a name that there is not. */
+function askedOf(logs: readonly SearchableLog[], names: readonly string[]): readonly SearchableLog[] {
+  const known = logs.map(({ name }) => name);
+  if (names.every((name) => known.includes(name)))
+    return logs.filter(({ name }) => names.length === 0 || names.includes(name));
+  throw new SearchError('SEARCH_MALFORMED', `no log is searched by that name: ${known.join(', ')} are`);
 }
 
 /** How often a key signed. */
@@ -234,12 +238,19 @@ class PageInWork {
   readonly entries: Facts[] = [];
   /** When it ends with what it has. */
   readonly #end: number;
+  readonly #logs: readonly SearchableLog[];
   /** So that what an entry is joined with is looked up and read once for all entries of a key. */
   readonly #found = new Map<string, SearchablePage>();
   #cost = 0;
 
-  constructor(ms: number) {
+  /** Ends after so many milliseconds; `logs` are those that there are. */
+  constructor(ms: number, logs: readonly SearchableLog[]) {
     this.#end = performance.now() + ms;
+    this.#logs = logs;
+  }
+
+  of(kind: SearchedKind): readonly SearchableLog[] {
+    return this.#logs.filter((log) => log.kind === kind);
   }
 
   get isOver(): boolean {

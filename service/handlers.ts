@@ -43,6 +43,7 @@ import type { AuditedEntries } from '../server/rekor/audited-entries.ts';
 import { TimestampEndpoint } from '../server/timestamp/timestamp-endpoint.ts';
 import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
 import { createArtifactEndpoints } from './artifact-endpoints.ts';
+import type { FormerCertificates } from './former-certificates.ts';
 import type { OpenedArtifactLogs } from './open-artifact-logs.ts';
 import { searchesOf } from './open-searches.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
@@ -63,6 +64,8 @@ export interface OpenedService extends Pick<
   readonly log: CtLog;
   /** What its entries are found by; without it nothing is searched over all logs. */
   readonly search?: SearchIndex<CertificateEntry> | undefined;
+  /** Undefined where none is searched. */
+  readonly formerCertificates?: Pick<FormerCertificates, 'logs'> | undefined;
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
@@ -213,13 +216,17 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
 
 /** None where nothing is indexed. */
 function createSearchEndpoint(
-  { log, search, artifacts, otherLogs, logAccess }: OpenedService,
+  { log, search, artifacts, formerCertificates, logAccess }: OpenedService,
   options: Omit<ConstructorParameters<typeof SearchEndpoint>[0], 'search' | 'access'>,
 ): readonly SearchEndpoint[] {
   if (search === undefined) return [];
   const access = createAccessCheck(logAccess, options.clientAddress);
   return [
-    new SearchEndpoint({ ...options, access, search: searchesOf({ log, search, artifacts, otherLogs }) }),
+    new SearchEndpoint({
+      ...options,
+      access,
+      search: searchesOf({ log, search, artifacts, formerCertificates }),
+    }),
   ];
 }
 

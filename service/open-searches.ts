@@ -12,7 +12,7 @@ import {
   signatureView,
   type RedactedEntries,
 } from '../search/searchable-log.ts';
-import type { OtherLogs } from './other-logs.ts';
+import type { FormerCertificates } from './former-certificates.ts';
 
 /** What a log of artifacts is read by for searches. */
 const searchedArtifacts = (log: ArtifactLog): SearchedLog<LoggedEntry> => ({
@@ -48,7 +48,7 @@ export const openCertificateSearch = (
 interface SearchedLogs {
   readonly log: Pick<CtLog, 'identity' | 'tree'>;
   readonly search: SearchIndex<CertificateEntry>;
-  readonly otherLogs: Pick<OtherLogs, 'list' | 'status'>;
+  readonly formerCertificates?: Pick<FormerCertificates, 'logs'> | undefined;
   readonly artifacts?:
     | {
         readonly logs: readonly ArtifactLog[];
@@ -66,16 +66,8 @@ interface NamedSearch {
   readonly search: SearchIndex<LoggedEntry>;
 }
 
-/** Certificate logs that the one in use has followed: they have no index. One that cannot be read may be one of them. */
-async function formerCertificateLogs(otherLogs: SearchedLogs['otherLogs']): Promise<readonly string[]> {
-  // Looks at the directory, which nobody may have done yet.
-  await otherLogs.list();
-  const former = otherLogs.status().filter(({ state }) => state !== 'staged');
-  return former.map(({ name }) => `certificates-${name}`);
-}
-
-/** Searches over all of them: the certificate log in use first, the logs of artifacts in use next. */
-export function searchesOf({ log, search, artifacts, otherLogs }: SearchedLogs): LogSearch {
+/** Searches over all of them: the certificate log in use first, the logs of artifacts in use next, then the former ones. */
+export function searchesOf({ log, search, artifacts, formerCertificates }: SearchedLogs): LogSearch {
   const { origin, logId } = log.identity;
   const certificates = searchableLog(
     { name: 'certificates', origin, logId, kind: 'certificates' },
@@ -101,5 +93,5 @@ export function searchesOf({ log, search, artifacts, otherLogs }: SearchedLogs):
       redactedIn(one.log),
     ),
   );
-  return new LogSearch([certificates, ...others], undefined, () => formerCertificateLogs(otherLogs));
+  return new LogSearch([certificates, ...others], undefined, () => formerCertificates?.logs());
 }

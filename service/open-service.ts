@@ -138,7 +138,9 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     for (const warning of issuerWarnings) serviceLog.note('warn', 'issuer warning', { ...warning });
   });
   // So are the other logs looked at: what is wrong with one of them must not keep this one from issuing.
-  void stores.otherLogs.start();
+  void stores.otherLogs.start().then(() => {
+    stores.formerCertificates.start();
+  });
   follower.start();
   const isDevelopment = development !== undefined;
   const { publicUrl, timestamps } = mayfly;

@@ -9,6 +9,7 @@ import { LivePolicy } from '../policy/live-policy.ts';
 import type { CertificateEntry } from '../search/certificate-entries.ts';
 import type { SearchIndex } from '../search/search-index.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
+import { FormerCertificates } from './former-certificates.ts';
 import { LazyReplayGuard } from './lazy-replay-guard.ts';
 import { namedLogs, prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
@@ -45,6 +46,8 @@ export interface Stores extends OpenedAuthority {
   readonly artifacts: OpenedArtifactLogs | undefined;
   /** The logs beside it. */
   readonly otherLogs: OtherLogs;
+  /** Those of them that were in use, as they are searched. */
+  readonly formerCertificates: FormerCertificates;
   readonly policy: LivePolicy;
   readonly compiler: PolicyCompiler;
   readonly replayGuard: LazyReplayGuard;
@@ -106,6 +109,8 @@ export async function openStores(
     },
   });
   shutdown.stores.add(() => otherLogs.close());
+  const formerCertificates = new FormerCertificates(directory.paths, otherLogs, serviceLog.note);
+  shutdown.stores.add(() => formerCertificates.close());
   const trusted = await TrustedParts.open(directory.paths.trustedRoot, {
     certificate: chain[0] ?? new Uint8Array(),
     logId: log.identity.logId,
@@ -126,6 +131,7 @@ export async function openStores(
     search,
     artifacts,
     otherLogs,
+    formerCertificates,
     policy,
     compiler,
     replayGuard,

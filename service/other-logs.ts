@@ -1,9 +1,10 @@
 /** The logs of a data directory beside the one in use: served for reading, and ended where a rotation left that to be done. */
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
+import type { ReadOnlyCtLog } from '../ct-log/read-only-log.ts';
 import type { EndedLog } from '../ct-log/end-log.ts';
 import { logNamesIn } from '../instance/data-directory.ts';
 import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from '../instance/data-paths.ts';
-import type { ListedLog, OtherLogReads, ServedLog } from '../server/log/other-logs.ts';
+import type { ListedLog, OtherLogReads } from '../server/log/other-logs.ts';
 import type { OtherLogStatus } from '../server/operator/service-sources.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import { OtherLog, type OtherLogContext } from './other-log.ts';
@@ -73,7 +74,7 @@ export class OtherLogs implements OtherLogReads {
       .sort((a, b) => a.identity.createdAt - b.identity.createdAt);
   }
 
-  async open(name: string): Promise<ServedLog | undefined> {
+  async open(name: string): Promise<ReadOnlyCtLog | undefined> {
     if (!this.#logs.has(name)) await this.#scan();
     const log = this.#logs.get(name);
     if (log === undefined) return undefined;

@@ -71,9 +71,7 @@ export async function* hitsByIndex(
   let isNoted = false;
   for (let page = await ask(undefined); ; page = await ask(page.next)) {
     if (!isNoted && page.unsearched.length > 0) {
-      speak.note(
-        `note: the index does not have ${page.unsearched.join(', ')}; without --by-index they are read`,
-      );
+      speak.note(`note: the service cannot search ${page.unsearched.join(', ')}`);
     }
     if (!isNoted && page.redacted > 0)
       speak.note(
@@ -115,7 +113,7 @@ function timeOf(options: LogSearchOptions): { readonly end: CommandEnd; readonly
 interface Page {
   readonly entries: readonly Readonly<Record<string, JsonValue>>[];
   readonly next: string | undefined;
-  /** Former certificate logs, which it was not looked for in. Services of before do not say. */
+  /** Former certificate logs that the service cannot read. Services of before do not say. */
   readonly unsearched: readonly string[];
   /** Entries of the logs that are searched, whose bodies are withheld. Services of before do not say. */
   readonly redacted: number;
@@ -128,8 +126,8 @@ function parametersOf(
   const parameters = new URLSearchParams();
   for (const { by, value } of conditions)
     parameters.append(PARAMETERS[by] ?? by, by === 'extension' ? `1.${value}` : value);
-  // `v1` is every log of that API here, and at the service the first of them: what is of others is left out of its answers.
-  if (!named.some((name) => /^v\d$/.test(name)))
+  // `v1` is every log of that API here, and at the service the first of them, and `certificates` the one in use: what is of others is left out of its answers.
+  if (!named.some((name) => /^(?:v\d|certificates)$/.test(name)))
     for (const log of named.filter((name) => name !== 'artifacts')) parameters.append('log', log);
   if (match === 'any') parameters.set('match', match);
   if (since !== undefined) parameters.set('since', rfc3339(since));

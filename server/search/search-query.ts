@@ -64,7 +64,7 @@ export const cursorText = ({ log, before }: PageEnd): string => `${log}:${before
 
 function cursorOf(text: string | undefined): PageEnd | undefined {
   if (text === undefined) return undefined;
-  const [, log, before] = /^([a-z][a-z0-9-]{0,63}):(\d{1,13})$/.exec(text) ?? [];
+  const [, log, before] = /^([a-z][a-z0-9._-]{0,255}):(\d{1,13})$/.exec(text) ?? [];
   if (log === undefined) throw malformed('cursor is none that an answer had');
   return { log, before: wholeNumber('cursor', before) ?? 0 };
 }

@@ -1,6 +1,6 @@
 /** Logs beside the one in use, served by a whole service. */
 import { expect } from 'chai';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { appendFile, mkdtemp, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,9 +28,9 @@ const UNCHANGING = [
 const SIGNED = ['checkpoint', 'ct/v1/get-sth'];
 
 /** Whether a descriptor of this process is of a file of a log. */
-const logFile = (descriptor: string, data: string): boolean => {
+const logFile = (descriptor: string, data: string, name = ''): boolean => {
   try {
-    return readlinkSync(descriptor).startsWith(join(data, 'logs'));
+    return readlinkSync(descriptor).startsWith(join(data, 'logs', name));
   } catch {
     return false;
   }
@@ -224,10 +224,14 @@ describe('service: logs beside the one in use', () => {
     const running = await start();
     while (running.lines.filter(({ event }) => event === 'former log ended').length < names.length + 1)
       await delay(20);
+    const openIn = (name: string): number =>
+      readdirSync('/proc/self/fd').filter((fd) => logFile(`/proc/self/fd/${fd}`, data, name)).length;
     const held = (): Record<string, number> => ({
       files: readdirSync('/proc/self/fd').filter((fd) => logFile(`/proc/self/fd/${fd}`, data)).length,
       threads: process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length,
     });
+    // Their indexes are made once.
+    while (!existsSync(join(data, 'logs', '2026', 'search.db')) || openIn('2026') > 0) await delay(20);
     const before = held();
     for (const name of [...names, '2026', ...names])
       expect((await fetch(`${running.url}/log/${name}/checkpoint`)).status).to.equal(200);

@@ -1,6 +1,7 @@
 /** `mayfly log watch` and `search` over certificate logs that follow each other: none of what the log before took last is missed. */
 import { hash } from 'node:crypto';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -149,18 +150,98 @@ describe('mayfly log watch and search, certificate logs that follow each other',
     }
   });
 
-  it('says by the index which of them it does not search', async () => {
-    const UNSEARCHED = ['certificates-2026', 'certificates-2027'];
-    const ask = async (query: string): Promise<unknown> =>
-      (await (await fetch(`${service.url}/api/search/v1?${query}`)).json()) as unknown;
-    expect(await ask('identity=tail@example.com')).to.deep.include({ entries: [], unsearched: UNSEARCHED });
-    const notes: string[] = [];
-    const note = (text: string): void => void notes.push(text);
-    await searchLogs(
-      { url: service.url, trust, byIndex: true, identity: 'tail@example.com' },
-      { ...speak, note },
-    );
-    expect(notes.join('\n')).to.contain(`the index does not have ${UNSEARCHED.join(', ')}`);
+  describe('by the index', () => {
+    interface Answer {
+      readonly entries: readonly { readonly log: string; readonly index: number }[];
+      readonly unsearched: readonly string[];
+      readonly searched: readonly { readonly log: string; readonly size: number }[];
+      readonly next: string | null;
+    }
+    const ask = async (query: string): Promise<Answer> => {
+      for (;;) {
+        const answer = await fetch(`${service.url}/api/search/v1?${query}`);
+        if (answer.status === 200) return (await answer.json()) as Answer;
+        expect(answer.status, await answer.text()).to.equal(503);
+      }
+    };
+    const foundBy = async (query: string): Promise<string[]> =>
+      (await ask(query)).entries.map(({ log, index }) => `${log} ${String(index)}`);
+    const restart = async (change: () => Promise<unknown>): Promise<void> => {
+      await service.close();
+      await change();
+      await open();
+    };
+
+    it('finds what is in any of them, and proves it', async () => {
+      expect(await foundBy('identity=tail@example.com')).to.deep.equal(['certificates-2026 1']);
+      expect(await foundBy('identity-prefix=b')).to.deep.equal(['certificates-2027 0']);
+      const everything = [
+        'certificates 0',
+        'certificates-2027 0',
+        'certificates-2026 1',
+        'certificates-2026 0',
+      ];
+      expect(await foundBy('')).to.deep.equal(everything);
+      const { unsearched, searched } = await ask('issuer=x');
+      expect(unsearched).to.deep.equal([]);
+      expect(searched.map(({ log, size }) => `${log} ${String(size)}`)).to.deep.equal([
+        'certificates 1',
+        'certificates-2027 1',
+        'certificates-2026 2',
+      ]);
+      const pages: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const page: Answer = await ask(`limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`);
+        pages.push(...page.entries.map(({ log, index }) => `${log} ${String(index)}`));
+        cursor = page.next;
+      }
+      expect(pages).to.deep.equal(everything);
+      const place = { url: service.url, trust, byIndex: true } as const;
+      expect(await search({ ...place, in: ['certificates'] })).to.deep.equal(everything);
+      expect(speak.records.every(({ verified }) => verified === true)).to.equal(true);
+      expect(
+        await search({ ...place, in: ['certificates-2026'], identity: 'tail@example.com' }),
+      ).to.deep.equal(['certificates-2026 1']);
+    });
+
+    it('makes the index of one anew that was deleted', async () => {
+      await restart(() => rm(join(former('2026'), 'search.db')));
+      expect(await foundBy('identity=tail@example.com')).to.deep.equal(['certificates-2026 1']);
+      expect(await readdir(former('2026'))).to.include('search.db');
+    });
+
+    it('names those that it cannot read, and finds what is in the others', async () => {
+      const place = { url: service.url, trust, byIndex: true, identity: 'bob@example.com' } as const;
+      const commits = join(former('2026'), 'commit.db');
+      const aside = join(root, 'commit.db');
+      await restart(() => rename(commits, aside));
+      try {
+        const answer = await ask('identity-prefix=b');
+        expect(answer.unsearched).to.deep.equal(['certificates-2026']);
+        expect(answer.entries.map(({ log }) => log)).to.deep.equal(['certificates-2027']);
+        expect((await ask('identity=x&log=certificates-2027')).entries).to.deep.equal([]);
+        expect(await search({ ...place, url: service.url })).to.deep.equal(['certificates-2027 0']);
+        expect(speak.heard.join('\n')).to.contain('the service cannot search certificates-2026');
+      } finally {
+        await restart(() => rename(aside, commits));
+      }
+      // One whose index cannot be made.
+      await restart(async () => {
+        await rm(join(former('2026'), 'search.db'));
+        await mkdir(join(former('2026'), 'search.db', 'full'), { recursive: true });
+      });
+      try {
+        expect((await ask('identity-prefix=b')).unsearched).to.deep.equal(['certificates-2026']);
+        // The operator reads why.
+        const noted = (): unknown[] =>
+          service.lines.flatMap(({ event, log }) => (event === 'former log cannot be searched' ? [log] : []));
+        while (noted().length === 0) await delay(20);
+        expect(noted()).to.deep.equal(['2026']);
+      } finally {
+        await restart(() => rm(join(former('2026'), 'search.db'), { recursive: true }));
+      }
+      expect((await ask('identity-prefix=b')).unsearched).to.deep.equal([]);
+    });
   });
 });
 
