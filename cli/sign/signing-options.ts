@@ -24,7 +24,7 @@ export const withSigningOptions = (command: CommandUnknownOpts): CommandUnknownO
     .option('--url <url>', `the Mayfly to sign with (default: ${USUAL_URL})`)
     .option('--trust-config <file>', 'sign with the services of this client trust config, of any Sigstore')
     .option('--signing-config <file>', 'sign with the services of this signing config; with --trusted-root')
-    .option('--trusted-root <file>', 'verify the bundle by this trusted root before it is handed over')
+    .option('--trusted-root <path>', 'verify the bundle by this trusted root before it is handed over')
     .option('--bundle <file>', 'where the bundle goes ("-" is stdout; default: FILE.sigstore.json)')
     .option('--output <dir>', 'the directory that the bundles go to, each as NAME.sigstore.json')
     .option('--force', 'replace bundles that are there already')

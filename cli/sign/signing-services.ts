@@ -13,7 +13,7 @@ import type { NamedIssuer } from '../certificate/identity-token.ts';
 import { ServiceClient } from '../certificate/service.ts';
 import { CommandError } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
-import { readTrustedRootFile } from '../verify/chosen-trust.ts';
+import { fileOfExport, readTrustedRootFile } from '../verify/chosen-trust.ts';
 import { selectServices } from './select-services.ts';
 
 /** Options that say which Sigstore. */
@@ -43,7 +43,10 @@ export const USUAL_URL = 'http://127.0.0.1:5555';
  * that cannot be used, others where the service does not say what is needed. */
 export async function signingServices(options: ServiceOptions, now: number): Promise<SigningServices> {
   checkCombination(options);
-  const { trustConfig, signingConfig, trustedRoot } = options;
+  const { trustedRoot } = options;
+  const trustConfig = options.trustConfig && fileOfExport(options.trustConfig, 'client_trust_config.json');
+  const signingConfig =
+    options.signingConfig && fileOfExport(options.signingConfig, 'signing_config.v0.2.json');
   if (trustConfig !== undefined) {
     const config = parsedFile(
       await fileText(trustConfig, '--trust-config'),

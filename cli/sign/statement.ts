@@ -21,6 +21,9 @@ const PREDICATE_TYPES: ReadonlyMap<string, string> = new Map([
 /** The names, for help texts. */
 export const PREDICATE_NAMES = [...PREDICATE_TYPES.keys()];
 
+/** The URI for which a name stands; what is no name is returned as it is. */
+export const predicateUri = (type: string): string => PREDICATE_TYPES.get(type) ?? type;
+
 /** The URI of a predicate type that is named in short, or is one already. Throws {@link CommandError} `USAGE`. */
 export function predicateType(type: string): string {
   const known = PREDICATE_TYPES.get(type);

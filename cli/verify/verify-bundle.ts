@@ -9,6 +9,7 @@ import { parseInteger } from '../program/options.ts';
 import { readArtifact, type ArtifactOptions } from './artifact-file.ts';
 import { predicatePolicy, signerPolicy, type PredicateOptions, type SignerOptions } from './bundle-policy.ts';
 import { bundleFacts, bundleReport, bundleText } from './bundle-report.ts';
+import { predicateUri } from '../sign/statement.ts';
 import { readTrust } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
 import { readHead } from './head-file.ts';
@@ -72,7 +73,7 @@ async function requestOf(options: VerifyBundleOptions, file: string): Promise<Bu
       scts: sctCountOf(options),
     },
     now: nowOf(options.at),
-    predicateType: options.predicateType,
+    predicateType: options.predicateType && predicateUri(options.predicateType),
     predicate: await predicatePolicy(options),
     deny: await denyOf(options),
     proof: await proofOf(options),

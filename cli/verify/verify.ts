@@ -185,7 +185,10 @@ function registerBundle(group: CommandUnknownOpts): void {
       (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
     )
     .option('--key <file>', 'public key (PEM) that must have signed, in the place of an identity')
-    .option('--predicate-type <uri>', 'type that the predicate of an attestation must have')
+    .option(
+      '--predicate-type <type>',
+      'type that the predicate of an attestation must have: a URI, or a name that `mayfly attest` has',
+    )
     .option('--policy <cel>', 'condition in CEL over `predicate` and `predicateType` that must hold')
     .option('--policy-file <file>', 'the same in a file')
     .option(

@@ -11,6 +11,8 @@ import { expect } from 'chai';
 import { CommandError } from '../../../cli/program/command.ts';
 import { requireLocal } from '../../../cli/instance/local-only.ts';
 import { call, grpcClient, type GrpcClient } from '../../server/grpc/support/grpc-client.ts';
+import { runBlock } from '../../support/documented-blocks.ts';
+import { projectRoot } from '../../support/project-root.ts';
 import { clientKey } from '../../support/test-service.ts';
 import { selfSigned } from '../../support/tls-identity.ts';
 import { type DevMayfly, mayflyWords, runMayfly, startDev } from '../../support/mayfly.ts';
@@ -93,6 +95,41 @@ describe('mayfly dev', function () {
     };
     return new X509Certificate(chain.certificates[0] ?? '');
   }
+
+  it('does with a file what README.md shows, to the letter', async () => {
+    const text = await readFile(join(projectRoot, 'README.md'), 'utf8');
+    const [, section = ''] = text.split('\n### A file, with nothing but this\n');
+    const blocks = [...(section.split('\n## ')[0] ?? '').matchAll(/^```\n([^]*?)^```$/gm)].map(
+      ([, block = '']) => block,
+    );
+    expect(blocks).to.have.length(3);
+    const scratch = await mkdtemp(join(directory, 'readme-'));
+    running = await startDev({ data: join(scratch, '.mayfly') });
+    const { url, issuerUrl: issuer } = running;
+    await writeFile(join(scratch, 'signed.txt'), 'what is signed\n');
+    const values = {
+      './bin/mayfly.js sign': `mayfly sign --url ${url}`,
+      './bin/mayfly.js': 'mayfly',
+      'http://127.0.0.1:5556': issuer,
+      ' [...]': ` --identity you@example.com --issuer ${issuer}`,
+    };
+    // What differs between two runs: addresses, times, the number of a request.
+    const shape = (line: string): string =>
+      line
+        .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'URL')
+        .replaceAll(/20\d\d-\d\d-\d\dT[\d:]+Z/g, 'TIME')
+        // The second may change between the timestamp and the entry.
+        .replaceAll(/TIME and TIME/g, 'TIME')
+        .replaceAll(/log\/20\d\d/g, 'log/YEAR')
+        .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID');
+    for (const session of blocks.flatMap((block) => block.split(/^\$ /m).slice(1))) {
+      const [, command = '', shown = ''] = /^((?:.*\\\n)*.*)\n([^]*)$/.exec(session) ?? [];
+      const output = await runBlock(`{ ${command.trim()}; } 2>&1 || true`, scratch, values);
+      const lines = output.split('\n').map(shape);
+      for (const line of shown.split('\n').filter((one) => one !== '' && !one.startsWith('[...]')))
+        expect(lines, command).to.include(shape(line));
+    }
+  });
 
   it('takes gRPC on a port of its own, on this machine alone, which it names', async () => {
     running = await startDev({ data: join(directory, 'grpc') });

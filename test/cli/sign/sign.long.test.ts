@@ -130,17 +130,35 @@ describe('mayfly sign and mayfly attest', function () {
     expect(one).to.equal(other);
   });
 
-  it('signs with a signing config and a trusted root', async () => {
-    const words = [
-      '--signing-config',
-      'trust/signing_config.v0.2.json',
+  it('signs with a signing config and a trusted root, or with the directory that has them', async () => {
+    for (const words of [
+      ['--signing-config', 'trust/signing_config.v0.2.json', '--trusted-root', 'trust/trusted_root.json'],
+      ['--signing-config', 'trust', '--trusted-root', 'trust'],
+      ['--trust-config', 'trust'],
+      [...atService(), '--trusted-root', 'trust'],
+    ]) {
+      const { code, stdout, stderr } = await mayfly([
+        'sign',
+        'app',
+        ...words,
+        '--bundle',
+        'config.json',
+        '--force',
+      ]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout, words.join(' ')).to.not.contain('Note:');
+      await verify(await json('config.json'), await readFile(at('app')));
+    }
+    const none = await mayfly([
+      'sign',
+      'app',
+      ...atService(),
       '--trusted-root',
-      'trust/trusted_root.json',
-    ];
-    const { code, stdout } = await mayfly(['sign', 'app', ...words, '--bundle', 'config.json']);
-    expect(code).to.equal(0);
-    expect(stdout).to.not.contain('Note:');
-    await verify(await json('config.json'), await readFile(at('app')));
+      '.',
+      '--bundle',
+      'never.json',
+    ]);
+    expect(none.stderr).to.match(/--trusted-root: \.?\/?trusted_root\.json does not exist/);
   });
 
   it('reads stdin, and has nothing on stdout but the bundle, also when its reader is another program', async () => {
@@ -171,6 +189,18 @@ describe('mayfly sign and mayfly attest', function () {
     const { subject } = JSON.parse(statement) as { subject: unknown };
     const sha256 = createHash('sha256').update('what app holds').digest('hex');
     expect(subject).to.deep.equal([{ name: 'app', digest: { sha256 } }]);
+    const judged = [
+      'verify',
+      'bundle',
+      'att.json',
+      '--artifact',
+      'app',
+      '--trust',
+      'trust',
+      '--any-identity',
+    ];
+    expect((await mayfly([...judged, '--predicate-type', 'spdxjson'])).code, 'by the same name').to.equal(0);
+    expect((await mayfly([...judged, '--predicate-type', 'vuln'])).code).to.equal(1);
   });
 
   it('replaces no bundle, and asks nobody for anything, unless it is forced', async () => {

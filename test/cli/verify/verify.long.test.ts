@@ -467,6 +467,16 @@ describe('mayfly verify certificate', () => {
       ['cert.pem', '--trust', 'nowhere', ...WHO],
       /root\.pem[^]*does not exist[^]*trust export/,
     ],
+    ['an address', ['cert.pem', '--trust', 'http://127.0.0.1:5555', ...WHO], /an address[^]*trust fetch URL/],
+    [
+      'a data directory',
+      ['cert.pem', '--trust', 'data', ...WHO],
+      /is a data directory[^]*trust export --data/,
+      async () => {
+        await mkdir(path('data'), { recursive: true });
+        await write('data/mayfly.json', '{}');
+      },
+    ],
     [
       'a trust directory without the log',
       ['cert.pem', '--trust', '.', ...WHO],
