@@ -95,13 +95,20 @@ export class FormerCertificates {
       .status()
       .filter(({ state }) => state !== 'staged')
       .sort((a, b) => (births.get(b.name) ?? 0) - (births.get(a.name) ?? 0));
-    return Promise.all(former.map(async ({ name }) => ({ name, log: await this.#indexOf(name) })));
+    return Promise.all(
+      former.map(async ({ name, failure }) => ({
+        name,
+        log: await this.#indexOf(name, failure !== undefined),
+      })),
+    );
   }
 
-  async #indexOf(name: string): Promise<FormerIndex | undefined> {
+  /** A log of which nothing is known to be wrong is opened by what reads it, and not by each search. */
+  async #indexOf(name: string, isFailing: boolean): Promise<FormerIndex | undefined> {
+    const known = this.#logs.get(name);
+    if (known !== undefined && !isFailing) return known;
     const opened = await this.#otherLogs.open(name).catch(() => undefined);
     if (opened === undefined) return undefined;
-    const known = this.#logs.get(name);
     const log = known ?? new FormerIndex(this.#sourceOf(name, opened), () => this.#closeSome());
     this.#logs.set(name, log);
     return log;
