@@ -305,6 +305,12 @@ describe('search/search-index', function () {
       },
     ],
     [
+      'has pages that lead to each other without end',
+      () => {
+        spreadTerms();
+      },
+    ],
+    [
       'is of another version',
       () => {
         change('PRAGMA user_version = 99');
@@ -315,6 +321,42 @@ describe('search/search-index', function () {
     const db = new DatabaseSync(path());
     db.exec(sql);
     db.close();
+  };
+  /** Puts eight pages between the root of the terms and its rows: each leads to the next one as often as there is room, with a row between. */
+  const spreadTerms = (): void => {
+    const db = new DatabaseSync(path());
+    const root = Number(
+      db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'term'").get()?.['rootpage'],
+    );
+    db.close();
+    const [file, size, depth] = [readFileSync(path()), 4096, 8];
+    const [start, count] = [(root - 1) * size, file.length / size];
+    const leaf = Buffer.from(file.subarray(start, start + size));
+    // https://www.sqlite.org/fileformat2.html, 1.6: of a row its length, which is short, and what it holds.
+    const at = leaf.readUInt16BE(8);
+    const row = leaf.subarray(at, at + 1 + (leaf[at] ?? 0));
+    const pages = Array.from({ length: depth }, (_, i) => leading(count + i + 1, row, size));
+    leading(count + depth, row, size).copy(file, start);
+    // Each leads to the one before it, and the first one to the rows.
+    pages.unshift(leaf);
+    file.writeUInt32BE(count + pages.length, 28);
+    writeFileSync(path(), Buffer.concat([file, ...pages]));
+  };
+  const leading = (child: number, row: Buffer, size: number): Buffer => {
+    const page = Buffer.alloc(size);
+    const count = Math.floor((size - 100) / (row.length + 6));
+    const start = size - count * (row.length + 4);
+    page[0] = 2;
+    page.writeUInt16BE(count, 3);
+    page.writeUInt16BE(start, 5);
+    page.writeUInt32BE(child, 8);
+    for (let i = 0; i < count; i++) {
+      const cell = start + i * (row.length + 4);
+      page.writeUInt16BE(cell, 12 + 2 * i);
+      page.writeUInt32BE(child, cell);
+      row.copy(page, cell + 4);
+    }
+    return page;
   };
   for (const [what, damage] of rebuilt)
     it(`is made anew when the file ${what}`, async () => {
