@@ -284,8 +284,10 @@ export class SearchIndex<Entry extends SearchedEntry> {
     }
   }
 
-  /** Until a search waits, at most. */
+  /** Until a search waits, at most. Not once it is closed, which the last answer of the thread may come after: nothing else may keep the process alive by then, and it would end before the rest of
+   * the service has. */
   async #rest(spentMs: number): Promise<void> {
+    if (this.#abort.signal.aborted) return;
     const { utilization } = performance.eventLoopUtilization(this.#load);
     this.#load = performance.eventLoopUtilization();
     const ms = utilization > BUSY ? Math.max(REST, BUSY_RESTS * spentMs) : REST;

@@ -23,6 +23,9 @@ import { email, hashedrekord, namedCertificate, uri } from './support/bodies.ts'
 
 const LOG_ID = new Uint8Array(32).fill(1);
 
+/** Milliseconds for which this thread stands still. */
+const pause = (ms: number): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
 describe('search/search-index', function () {
   this.timeout(60_000);
   let root: string;
@@ -433,6 +436,42 @@ describe('search/search-index', function () {
     isBroken = false;
     expect(await found(searched, [digest('sha256:1')])).to.deep.equal([1]);
     expect(searched.failure).to.equal(undefined);
+  });
+
+  it('waits for nothing once it is closed, also where its thread answered just before', async () => {
+    fill(2 * 256);
+    let isAdding = false;
+    const made = new SearchIndex<SearchedEntry>(
+      { path: path(), logId: LOG_ID, kind: 'artifacts' },
+      {
+        size: () => entries.length,
+        entriesFrom: (first) => {
+          isAdding = true;
+          return Promise.resolve(entries.slice(first, first + 256));
+        },
+        entryAt: (at) => Promise.resolve(entries[at]),
+      },
+    );
+    open.push(made);
+    while (!isAdding) await new Promise((resolve) => setImmediate(resolve));
+    const db = new DatabaseSync(path(), { readOnly: true });
+    const covered = db.prepare('SELECT covered FROM mark');
+    // This thread hears nothing meanwhile.
+    while (covered.get()?.['covered'] !== 256) pause(5);
+    db.close();
+    pause(50);
+    const own = globalThis.setTimeout;
+    const rests: unknown[] = [];
+    globalThis.setTimeout = ((...words: Parameters<typeof setTimeout>) => {
+      rests.push(words[1]);
+      return own(...words);
+    }) as typeof setTimeout;
+    try {
+      await made.close();
+    } finally {
+      globalThis.setTimeout = own;
+    }
+    expect(rests).to.deep.equal([]);
   });
 
   it('leaves nothing running when it is closed in the middle', async () => {
