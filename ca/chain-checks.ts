@@ -48,7 +48,7 @@ const CHECKS: readonly Check[] = [
         'CHAIN_EXPIRED',
         cert,
         `it expired at ${rfc3339(cert.notAfter)}`,
-        'Install a renewed chain.',
+        'Have a renewed chain issued: `mayfly ca renew --csr FILE` begins it.',
       );
     }
     if (now < cert.notBefore) {

@@ -1,5 +1,5 @@
 /** `mayfly log rotate`: a new log in the place of the one in use. */
-import { toBase64 } from '../../core/bytes.ts';
+import { equalBytes, toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { changing } from '../../instance/change-lock.ts';
 import { discardLog } from '../../instance/discard-log.ts';
@@ -8,7 +8,8 @@ import type { KnownLog } from '../../instance/known-logs.ts';
 import { stageLog } from '../../instance/stage-log.ts';
 import { switchLog, type FormerLog } from '../../instance/switch-log.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
-import { recordTrust } from '../../trust/ledger.ts';
+import type { TrustedRoot } from '../../trust/format/trusted-root.ts';
+import { readRecorded, recordTrust } from '../../trust/ledger.ts';
 import { readChain } from '../../trust/collect.ts';
 import { checkOrigin } from '../instance/log-origin.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
@@ -59,7 +60,7 @@ async function step(options: RotateOptions, paths: DataPaths, speak: Speaker): P
     await recordTrust(paths);
     warn(switched, speak);
     requireAllEnded(switched.former, switched.current);
-    speak.answer(...switchedAnswer(switched, options.data));
+    speak.answer(...switchedAnswer(switched, await readRecorded(paths.trustedRoot), options.data));
   }
 }
 
@@ -95,14 +96,18 @@ function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, options: Rot
   return [{ staged: factsOf(staged), isNew, current: factsOf(current) }, lines.join('\n')];
 }
 
-function switchedAnswer(switched: Awaited<ReturnType<typeof switchLog>>, data: string): Answer {
+function switchedAnswer(
+  switched: Awaited<ReturnType<typeof switchLog>>,
+  { certificateLogs }: TrustedRoot,
+  data: string,
+): Answer {
   const { current, isNew, former } = switched;
   const isWaiting = former.some(({ end }) => end === undefined);
   const lines = [
     isNew
       ? `In use from the next start of the service: ${current.identity.origin}`
       : `In use already: ${current.identity.origin}`,
-    ...former.flatMap((log) => formerLines(log, data)),
+    ...former.flatMap((log) => formerLines(log, certificateLogs, data)),
     ...(isWaiting ? ['Start the service anew: until then certificates go to the log before.'] : []),
   ];
   return [
@@ -120,13 +125,24 @@ function switchedAnswer(switched: Awaited<ReturnType<typeof switchLog>>, data: s
   ];
 }
 
-function formerLines({ identity, end }: FormerLog, data: string): readonly string[] {
+function formerLines(
+  { identity, end }: FormerLog,
+  recorded: TrustedRoot['certificateLogs'],
+  data: string,
+): readonly string[] {
   if (end === undefined)
     return [`${identity.origin}: a service writes to it. The next start ends it, and serves it for reading.`];
   // Trusted roots have whole seconds, and the end belongs to the window.
   const last = rfc3339(Math.ceil(end.timestamp / 1000) * 1000);
+  const said = `${identity.origin} ended at ${rfc3339(end.frozenAt)} with ${end.size} entries, and is served for reading. Its keys are not needed any more.`;
+  const window = recorded.find(({ logId }) => equalBytes(logId, identity.logId))?.window;
+  if (window?.end !== undefined)
+    return [
+      said,
+      `  Verifiers are to believe nothing of it from after ${rfc3339(window.end)}: that is recorded.`,
+    ];
   return [
-    `${identity.origin} ended at ${rfc3339(end.frozenAt)} with ${end.size} entries, and is served for reading. Its keys are not needed any more.`,
+    said,
     '  What it logged goes on verifying. That nothing later is believed of it, from now on:',
     `     ${invocation()} trust end --data ${quotedPath(data)} --log ${identity.name} --at ${last} --reason superseded`,
   ];

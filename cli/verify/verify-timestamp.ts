@@ -4,8 +4,9 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { fromBase64, fromHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { DerReader } from '../../core/der-reader.ts';
 import { Tag } from '../../core/der-tag.ts';
-import { messageOf } from '../../core/errors.ts';
+import { FormatError, messageOf } from '../../core/errors.ts';
 import { decodePem, type PemBlock } from '../../core/pem.ts';
 import {
   TIMESTAMP_STEPS,
@@ -117,12 +118,32 @@ function trustOf(path: string | undefined): string {
 function derOf(bytes: Uint8Array): Uint8Array {
   const text = Buffer.from(bytes).toString('latin1');
   if (bytes[0] !== Tag.sequence && text.includes('-----BEGIN ')) return tokenOfPem(text);
+  if (/^\s*\{/.test(text))
+    throw usage(
+      'the file of the timestamp holds JSON',
+      'A bundle is verified by `mayfly verify bundle`, with the timestamps that are in it.',
+    );
+  if (isQuery(bytes))
+    throw usage(
+      'the file is a request for a timestamp, and no timestamp',
+      'Give what the authority answered to it.',
+    );
   const base64 = text.replaceAll(/\s/g, '');
   if (!/^[A-Za-z0-9+/]{4,}={0,2}$/.test(base64) || base64.length % 4 !== 0) return bytes;
   try {
     return fromBase64(base64);
   } catch {
     return bytes;
+  }
+}
+
+/** A request (RFC 3161 §2.4.1) begins with its version, an answer with its status, a token with its type. */
+function isQuery(bytes: Uint8Array): boolean {
+  try {
+    return new DerReader(bytes).enter(Tag.sequence).peek() === Tag.integer;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return false;
   }
 }
 

@@ -266,6 +266,10 @@ describe('docs/rotation.md: logs', function () {
     expect(outputs[0], 'what is next, to be pasted').to.include(
       ` log rotate --data ${data} --switch --passphrase-file ${join(cwd, 'passphrase')}`,
     );
+    const again = await run('log', 'rotate', '--data', data, '--switch', '--passphrase-file', 'passphrase');
+    expect(again.stdout, 'what was done is not asked for again')
+      .to.include(`Verifiers are to believe nothing of it from after ${printed[0] ?? ''}: that is recorded.`)
+      .and.not.include('trust end');
     expect(outputs.join('\n')).to.match(/a service writes to it[^]*ca\.example\.com\/log\/2026 ended at/);
 
     // None was lost, and none came into the former log afterwards.

@@ -70,6 +70,25 @@ describe('mayfly verify timestamp', function () {
     expect(facts['time']).to.match(/^202\d-/);
   });
 
+  it('says what else a file is', async () => {
+    // TimeStampReq: version, imprint.
+    const query = Uint8Array.of(0x30, 5, 2, 1, 1, 0x30, 0);
+    for (const [bytes, says] of [
+      ['{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}', /holds JSON[^]*mayfly verify bundle/],
+      [query, /is a request for a timestamp, and no timestamp/],
+    ] as const) {
+      await writeFile(join(cwd, 'wrong.tsr'), bytes);
+      const { code, stderr } = await verify(
+        'wrong.tsr',
+        '--artifact',
+        'message',
+        '--trust',
+        'trusted_root.json',
+      );
+      expect([code, says.test(stderr)], stderr).to.deep.equal([2, true]);
+    }
+  });
+
   it('reads the token as PEM, and says what else a PEM file holds', async () => {
     const answer = new DerReader(readOnly(fromBase64(vector?.timestamp ?? ''), Tag.sequence).value);
     answer.next(Tag.sequence);
@@ -102,7 +121,8 @@ describe('mayfly verify timestamp', function () {
     });
     const nonce = await verify('token.tsr', '--artifact', 'message', ...trust, '--nonce', '31');
     expect(nonce.stdout).to.match(/^FAILED {2}nonce [^]*genuine, but not the one that was asked for/m);
-    const broken = await verify('message', '--artifact', 'message', ...trust);
+    await writeFile(join(cwd, 'broken.tsr'), 'no timestamp');
+    const broken = await verify('broken.tsr', '--artifact', 'message', ...trust);
     expect([broken.code, broken.stdout]).to.satisfy(
       ([status, text]: [number, string]) => status === 1 && text.startsWith('FAILED  token'),
     );
