@@ -131,6 +131,11 @@ describe('cli/log/log', function () {
       ]) {
         const [word = '', ...rest] = command;
         const replaced = await run(word, ...rest, ...words, '--trust', both);
+        if (word === 'proof' && words.length === 2 && words[1] === base) {
+          // Nothing names a log: the certificate is looked for in the one that its SCT is of.
+          expect(replaced.code, replaced.stderr).to.equal(0);
+          continue;
+        }
         expect(replaced.code, `${word} ${words.join(' ')}`).to.equal(1);
         expect(replaced.stdout + replaced.stderr).to.include(
           'is not the log 2026b, but "localhost/log/2026"',
@@ -358,7 +363,7 @@ describe('cli/log/log', function () {
     expect((await run('status', '--url', `${server.base}/nowhere`)).stderr).to.include('/log/NAME');
     const noPem = await run('proof', join(trust, 'log.vkey'), '--data', test.directory);
     expect(noPem.code).to.equal(2);
-    expect(noPem.stderr).to.include('no PEM certificate');
+    expect(noPem.stderr).to.match(/log\.vkey.*certificate/);
     expect((await run('proof', '--help')).stdout).to.include('Examples:');
   });
 });
