@@ -71,8 +71,13 @@ async function withRedactions(
       return undefined;
     });
     if (prepared === undefined) continue;
-    if (await areStillThese()) return prepared;
-    await prepared.close();
+    let isKept = false;
+    try {
+      isKept = await areStillThese();
+      if (isKept) return prepared;
+    } finally {
+      if (!isKept) await prepared.close();
+    }
   }
 }
 

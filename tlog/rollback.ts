@@ -53,7 +53,7 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
 }
 
 /** To be called before anything is written into a store that nobody has opened since it ended uncleanly: throws {@link LogError} `LOG_CORRUPT` when what it could not
- * read was more than a transaction that was never finished, for the log was larger by its checkpoint or its tiles. */
+ * read was more than a transaction that was never finished, for the log was larger by what else is in the store, by its checkpoint or its tiles. */
 export async function refuseLoss({
   checkpoint,
   ...known
@@ -68,6 +68,8 @@ async function requireLargest(
   { log, state, tiles }: Kept,
 ): Promise<void> {
   const { size } = state.head;
+  const { atLeast = 0 } = state.loss ?? {};
+  if (atLeast > size) throw smaller(state, atLeast, state.texts.name);
   if (typeof signed !== 'string' && signed !== undefined && signed.size > size)
     throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
   const isThere = async (path: string): Promise<boolean> => (await tiles.get(path)) !== undefined;

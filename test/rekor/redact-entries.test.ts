@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -324,6 +325,26 @@ for (const api of [1, 2] as const)
       expect((await readRedactions(made.directory)).entries.get(4)?.isAudited).to.equal(true);
     });
 
+    it('changes nothing beside a WAL that is older than the store, also where no checkpoint says so', async () => {
+      await filled(20);
+      const redaction = await redactionOf(5);
+      const log = await made.open();
+      await fill(log, 30);
+      const wal = join(made.directory, 'commit.db-wal');
+      const older = readFileSync(wal);
+      await fill(log, 60);
+      await log.close();
+      writeFileSync(wal, older);
+      for (const checkpoint of ['kept', 'lost']) {
+        if (checkpoint === 'lost') rmSync(join(made.directory, 'checkpoint'));
+        expect(await codeOf(redactEntries(made.directory, made.identity, [redaction])), checkpoint).to.equal(
+          'LOG_CORRUPT',
+        );
+        expect(await codeOf(made.open()), checkpoint).to.equal('LOG_CORRUPT');
+        expect(readFileSync(wal).equals(older)).to.equal(true);
+      }
+    });
+
     it('is seen by a start that it overtakes, and its record stays', async () => {
       await filled(30);
       await redact(3);
@@ -348,6 +369,28 @@ for (const api of [1, 2] as const)
       await log.close();
       expect([...(await readRedactions(made.directory)).entries.keys()]).to.deep.equal([3, 5, 29]);
       expect(await checkArtifactLog(made.directory)).to.include({ size: 30, redacted: 3 });
+    });
+
+    it('holds no lock where a start finds that its record cannot be read any more', async () => {
+      await filled(5);
+      await redact(3);
+      const record = join(made.directory, 'redacted.json');
+      const before = readFileSync(record);
+      const { commits } = chooseStores(made.directory);
+      const store = commits.openForWriting(made.identity);
+      const spoilt: CommitStore = {
+        load: async () => {
+          const state = await store.load();
+          writeFileSync(record, 'x');
+          return state;
+        },
+        recover: () => store.recover(),
+        commit: (batch) => store.commit(batch),
+        close: () => store.close(),
+      };
+      expect(await codeOf(made.open({ stores: { commits: spoilt } }))).to.equal('LOG_CORRUPT');
+      writeFileSync(record, before);
+      await (await made.open()).close();
     });
 
     it('finishes where the rows were replaced and the database not written anew', async () => {

@@ -28,7 +28,9 @@ export function readSnapshot(path: string): LoadedState {
     return lookAtCopy(path, (copy) => {
       writePages(copy.path, wal, survey.pages);
       const state = readDatabase(copy.path, path, survey);
-      return sizeWithoutWal > state.head.size ? { ...state, loss: OLDER_WAL } : state;
+      // What is moved out of a WAL is never ahead of it.
+      const isOlder = sizeWithoutWal > state.head.size;
+      return isOlder ? { ...state, loss: { ...OLDER_WAL, atLeast: sizeWithoutWal } } : state;
     });
   } catch (error) {
     throw error instanceof FileFault && isFull(error) ? noRoom(path, survey, error) : error;

@@ -54,6 +54,8 @@ export interface StoreLoss {
   /** What the rest of a sentence is said of, which begins with "holds 7 entries". */
   readonly subject: string;
   readonly hint: string;
+  /** Entries that it is seen to have had; undefined where nothing in the store says how many. */
+  readonly atLeast?: number;
 }
 
 /** What {@link CommitStore.load} found. */
