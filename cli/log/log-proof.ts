@@ -41,10 +41,9 @@ export async function proof(
     await reportEntry(found, options.out, speak);
     return undefined;
   }
-  const certificate = isJson(text)
-    ? certificateOfBundle(text)
-    : certificateIn(bytes, file === undefined || file === '-' ? 'stdin' : file).certificate;
-  const log = await openTarget(await withLogOf(endingSoon(options), certificate), speak);
+  const path = file === undefined || file === '-' ? 'stdin' : file;
+  const certificate = isJson(text) ? certificateOfBundle(text) : certificateIn(bytes, path).certificate;
+  const log = await openTarget(await withLogOf(endingSoon(options), certificate, path), speak);
   const { bytes: checkpoint, head } = await headFor(log, options.head);
   const { source, logId } = log;
   const found = await proveCertificate({ source, logId, checkpoint, verified: head }, certificate);

@@ -68,7 +68,7 @@ async function found(options: ShowOptions, speak: Speaker, index?: string): Prom
   const { certificate: file } = options;
   if (file !== undefined) {
     const { certificate } = await readCertificateFile(file);
-    const log = await openTarget(await withLogOf(soon, certificate), speak);
+    const log = await openTarget(await withLogOf(soon, certificate, file === '-' ? 'stdin' : file), speak);
     const { bytes: checkpoint, head } = await verifiedCheckpoint(log);
     const { source, logId } = log;
     const proven = await proveCertificate({ source, logId, checkpoint, verified: head }, certificate);

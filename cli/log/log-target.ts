@@ -7,7 +7,7 @@ import { dataPaths } from '../../instance/data-paths.ts';
 import { equalBytes, toHex, utf8Text } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
-import { parseSct, parseSctList, SCT_LIST_OID } from '../../ct-log/format/sct.ts';
+import { parseSct, parseSctList, SCT_LIST_OID, type Sct } from '../../ct-log/format/sct.ts';
 import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
 import { parseCheckpoint } from '../../tlog/format/checkpoint.ts';
 import { makeVkey, parseVkeys, type Vkey } from '../../tlog/format/vkey.ts';
@@ -155,17 +155,32 @@ export async function knownLogs({ data, trust }: TargetOptions): Promise<Readonl
   return known;
 }
 
-/** The same, with the log that the certificate (DER) has an SCT of, where none is named and that one is known: it may have been followed by another since. Throws FormatError for what is no
- * certificate. */
-export async function withLogOf<T extends TargetOptions>(options: T, certificate: Uint8Array): Promise<T> {
+/** The same, with the log that the certificate (DER) has an SCT of, where none is named and that one is known: it may have been followed by another since. Rejects with {@link CommandError} `USAGE` for what is no
+ * certificate, called `path`. */
+export async function withLogOf<T extends TargetOptions>(
+  options: T,
+  certificate: Uint8Array,
+  path: string,
+): Promise<T> {
   const { data, url = '' } = options;
+  const scts = sctsOf(certificate, path);
   const isNamed = nameOf(options) !== undefined || NAME_AT_END.test(url.replace(/(?<!\/)\/+$/, ''));
   if (isNamed || (data !== undefined && (await isOneLog(data)))) return options;
-  const list = findExtension(parseCertificate(certificate), SCT_LIST_OID);
-  const scts = list === undefined ? [] : parseSctList(list.value).map(parseSct);
   const known = await knownLogs(options);
   const log = scts.map(({ logId }) => known.get(toHex(logId))).find((one) => one !== undefined);
   return log === undefined ? options : { ...options, log: log.name };
+}
+
+function sctsOf(certificate: Uint8Array, path: string): readonly Sct[] {
+  try {
+    const list = findExtension(parseCertificate(certificate), SCT_LIST_OID);
+    return list === undefined ? [] : parseSctList(list.value).map(parseSct);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new CommandError('USAGE', `${path} is no certificate that can be read: ${error.message}`, {
+      hint: 'Give cert.pem, as `mayfly certificate` or cosign wrote it.',
+    });
+  }
 }
 
 async function holdsLog(directory: string): Promise<boolean> {

@@ -72,7 +72,13 @@ async function artifactsOf(
   { isWanted, named }: WantedLogs,
 ): Promise<readonly LogOpener[]> {
   const { data, url = '', trust, accessTokenFile } = options;
-  if (data !== undefined) return artifactsIn(data, isWanted);
+  if (data !== undefined) {
+    const isAnyWanted = ['v1', 'v2', ...named].some(
+      (name) => apiOf(name) !== 'certificates' && isWanted(name),
+    );
+    // A copy of certificate logs need not be of a whole directory.
+    return isAnyWanted ? artifactsIn(data, isWanted) : [];
+  }
   if (trust === undefined)
     throw new CommandError('USAGE', '--url needs --trust: what a log says of its own key proves nothing', {
       hint: 'Name the directory of `mayfly trust export`.',

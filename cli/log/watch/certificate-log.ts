@@ -2,8 +2,8 @@
 import { readIdentity } from '../../../ct-log/log-identity.ts';
 import { TILE_LEAVES } from '../../../ct-log/tile-leaves.ts';
 import type { LogSource } from '../../../ct-log/source.ts';
-import { openDataDirectory } from '../../../instance/data-directory.ts';
-import { certificateLogPaths } from '../../../instance/data-paths.ts';
+import { logNamesIn } from '../../../instance/data-directory.ts';
+import { certificateLogPaths, dataPaths } from '../../../instance/data-paths.ts';
 import { certificateView } from '../../../search/searchable-log.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { hashLeaf } from '../../../tlog/format/merkle.ts';
@@ -59,10 +59,10 @@ async function formerAt(url: string, options: TargetOptions): Promise<readonly s
 
 /** One that does not say who it is may be one of them: it is opened, which says what is wrong. */
 async function formerIn(data: string, options: TargetOptions): Promise<readonly string[]> {
-  const { paths, logNames } = await openDataDirectory(data);
+  const paths = dataPaths(data);
   const inUse = await readIdentity(await logDirectory(data, options));
   const births = await Promise.all(
-    logNames.map(async (name) => {
+    (await logNamesIn(paths)).map(async (name) => {
       const identity = await readIdentity(certificateLogPaths(paths, name).directory).catch(() => undefined);
       return { name, createdAt: identity?.createdAt ?? 0 };
     }),

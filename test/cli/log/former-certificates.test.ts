@@ -1,9 +1,12 @@
 /** `mayfly log watch` and `search` in a directory with former certificate logs; over a whole service in `certificate-rotation.long.test.ts`. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { list } from '../../../cli/log/log-entries.ts';
+import { proof } from '../../../cli/log/log-proof.ts';
 import { searchLogs } from '../../../cli/log/log-search.ts';
+import { show } from '../../../cli/log/log-show.ts';
 import { watch } from '../../../cli/log/log-watch.ts';
 import { CommandError } from '../../../cli/program/command.ts';
 import { openCtLog } from '../../../ct-log/ct-log.ts';
@@ -77,5 +80,31 @@ describe('cli: former certificate logs of a directory', () => {
     };
     expect(await search({})).to.deep.equal(['certificates-2026 0', 'certificates-2026 1', 'certificates 0']);
     expect(await search({ log: '2027' })).to.deep.equal(['certificates 0']);
+  });
+
+  it('are found in a copy of the logs without the rest of the directory', async () => {
+    await rotate('2027');
+    await rm(join(data, 'mayfly.json'));
+    speak = listener();
+    await list({ data }, speak);
+    expect(speak.heard.at(-1)).to.match(/^warning: what was logged before is in the former log 2026, /);
+    speak = listener();
+    await searchLogs({ data, in: ['certificates'] }, speak);
+    expect(found()).to.deep.equal(['certificates-2026 0', 'certificates-2026 1']);
+  });
+
+  it('are not looked for by what is no certificate, which is named', async () => {
+    const file = join(root, 'notes.txt');
+    // Its first character is the tag of a DER sequence.
+    await writeFile(file, '0 certificates\n');
+    const message = `${file} is no certificate that can be read: a DER value ends too early`;
+    for (const log of [undefined, '2026']) {
+      const target = { data, ...(log === undefined ? {} : { log }) };
+      for (const work of [
+        proof(target, listener(), [file]),
+        show({ ...target, certificate: file }, listener(), []),
+      ])
+        expect(await failureAs(CommandError, work)).to.include({ code: 'USAGE', message });
+    }
   });
 });
