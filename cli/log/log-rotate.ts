@@ -86,6 +86,7 @@ function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, options: Rot
       ? `Staged: ${identity.origin}, an empty log with keys of its own.`
       : `Staged before: ${identity.origin}.`,
     `  Log id  ${toBase64(identity.logId)}`,
+    ...otherHost(identity.origin, current.identity.origin),
     `Certificates go to ${current.identity.origin} as before. Next:`,
     '  1. Make a backup: it needs the new keys.',
     '  2. Give verifiers its key, beside those that they have:',
@@ -94,6 +95,15 @@ function stagedAnswer(staged: Awaited<ReturnType<typeof stageLog>>, options: Rot
     `${mayfly('log rotate')} --switch${passphraseWords(options)}`,
   ];
   return [{ staged: factsOf(staged), isNew, current: factsOf(current) }, lines.join('\n')];
+}
+
+/** A slip here would be the name of a log for good. */
+function otherHost(origin: string, before: string): readonly string[] {
+  const [host, known] = [origin, before].map((one) => one.split('/')[0]);
+  if (host === known) return [];
+  return [
+    `  Its name has the host ${host ?? ''}, and that of the log in use ${known ?? ''}. If that is a slip: --discard, and stage another.`,
+  ];
 }
 
 function switchedAnswer(

@@ -347,7 +347,11 @@ describe('cli/log list, search and show', function () {
     ];
 
     before(async () => {
-      await ok('log', 'rotate', '--data', data, '--stage', '--origin', 'localhost/log/next');
+      const slip = await ok('log', 'rotate', '--data', data, '--stage', '--origin', 'localhots/log/slip');
+      expect(slip.stdout).to.include('has the host localhots, and that of the log in use localhost');
+      await ok('log', 'rotate', '--data', data, '--discard');
+      const staged = await ok('log', 'rotate', '--data', data, '--stage', '--origin', 'localhost/log/next');
+      expect(staged.stdout).not.to.include('has the host');
       await ok('log', 'rotate', '--data', data, '--switch');
       await ok('trust', 'export', '--data', data, '--out', trust);
       service.child.kill('SIGTERM');
