@@ -440,20 +440,20 @@ describe('search/search-index', function () {
 
   it('waits for nothing once it is closed, also where its thread answered just before', async () => {
     fill(2 * 256);
-    let isAdding = false;
+    const added: number[] = [];
     const made = new SearchIndex<SearchedEntry>(
       { path: path(), logId: LOG_ID, kind: 'artifacts' },
       {
         size: () => entries.length,
         entriesFrom: (first) => {
-          isAdding = true;
+          added.push(first);
           return Promise.resolve(entries.slice(first, first + 256));
         },
         entryAt: (at) => Promise.resolve(entries[at]),
       },
     );
     open.push(made);
-    while (!isAdding) await new Promise((resolve) => setImmediate(resolve));
+    while (added.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const db = new DatabaseSync(path(), { readOnly: true });
     const covered = db.prepare('SELECT covered FROM mark');
     // This thread hears nothing meanwhile.
