@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { toHex } from '../../core/bytes.ts';
 import type { ArtifactLog } from '../../rekor/artifact-log.ts';
+import { checkArtifactLog } from '../../rekor/check-artifact-log.ts';
 import { artifactEntries } from '../../rekor/stored-artifact.ts';
 import { readArtifactLogIdentity } from '../../rekor/log-identity.ts';
 import type { Signer } from '../../signers/signer.ts';
@@ -24,6 +25,8 @@ import {
   type FaultKind,
 } from '../ct-log/support/faults.ts';
 import { failureAs } from '../support/failure.ts';
+import { killLibrary, runKilledAt } from '../support/kill-at.ts';
+import { skipUnless } from '../support/skipped.ts';
 import { artifact, expectProven, rekorLog, type RekorLog } from './support/rekor-log.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -188,3 +191,32 @@ for (const api of [1, 2] as const)
       }
     });
   });
+
+describe('rekor/redact-entries as a process', function () {
+  this.timeout(600_000);
+  let test: RekorLog;
+  beforeEach(async () => {
+    test = await rekorLog(1);
+  });
+  afterEach(() => test.remove());
+
+  it('is finished by the next start, or was never begun, wherever it was killed', async function () {
+    const library = killLibrary(test.root);
+    skipUnless(this, library !== undefined, 'there is no gcc, or this is not Linux');
+    const log = await test.open();
+    await Promise.all(Array.from({ length: 270 }, (_, i) => log.add(artifact(i))));
+    await log.close();
+    const copy = join(test.root, 'copy');
+    const found = new Set<number>();
+    for (let at = 1, killed: string | null = 'SIGKILL'; killed !== null; at++) {
+      rmSync(copy, { recursive: true, force: true });
+      cpSync(test.directory, copy, { recursive: true });
+      killed = runKilledAt(library, copy, at, [program('log-redactor'), copy, '5', '265']);
+      const opened = await test.open({ directory: copy });
+      expect(opened.status().size, `after change ${at}`).to.equal(271);
+      await opened.close();
+      found.add((await checkArtifactLog(copy)).redacted);
+    }
+    expect([...found]).to.deep.equal([0, 2]);
+  });
+});
