@@ -50,7 +50,7 @@ export interface SearchableLog extends SearchableName {
   readonly size: () => number;
   /** Redacted entries, which nothing finds. */
   readonly redacted: number;
-  /** Which certificates they may be of. Rejects as reading the log does. */
+  /** Which certificates they may be of: any, where they cannot be read. Never rejects. */
   readonly withheld: () => Promise<WithheldSignatures>;
   /** As of {@link SearchedLog}. */
   readonly entriesFrom: (first: number) => Promise<readonly SearchableEntry[]>;
@@ -84,7 +84,12 @@ export const searchableLog = <Entry extends SearchedEntry>(
   ...name,
   size: () => log.size(),
   redacted: redacted.count,
-  withheld: rememberedOnce(async () => new WithheldSignatures((await redacted.read()).map(view))),
+  withheld: rememberedOnce(() =>
+    redacted.read().then(
+      (entries) => new WithheldSignatures(entries.map(view)),
+      () => ANYBODYS,
+    ),
+  ),
   entriesFrom: async (first) => (await log.entriesFrom(first)).map(view),
   entryAt: async (at) => {
     const entry = await log.entryAt(at);
@@ -97,14 +102,13 @@ export const searchableLog = <Entry extends SearchedEntry>(
   },
 });
 
-/** What `make` made the first time; what failed is made again. */
+/** An entry of which nobody knows when it was logged or redacted may be of any certificate. */
+const ANYBODYS = new WithheldSignatures([{ time: undefined, redactedAt: undefined }]);
+
+/** What `make` made the first time: it may read ten thousand bundles. */
 function rememberedOnce<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
+  return () => (made ??= make());
 }
 
 /** An entry about a certificate. */

@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { LogSearch } from '../../search/log-search.ts';
 import { WithheldSignatures } from '../../search/withheld-signatures.ts';
-import type { SearchableEntry, SearchableLog } from '../../search/searchable-log.ts';
+import { searchableLog, type SearchableEntry, type SearchableLog } from '../../search/searchable-log.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 
 /** Of that key, for all that is searched for. */
 const entryOf = (index: number, key: string, valid: Partial<typeof VALID> = {}): SearchableEntry => ({
@@ -108,6 +109,37 @@ describe('search: a page of entries with what they are joined with', () => {
       const { searched } = await search.page({ ...QUERY, logs: ['v1'] });
       expect(searched[0]).to.include({ log: 'v1', redacted: withheld.length });
     }
+  });
+
+  it('calls no certificate unused where redacted entries cannot be read, and reads them once', async () => {
+    let reads = 0;
+    const name = { name: 'v1', origin: 'v1', logId: new Uint8Array(32), kind: 'artifacts' } as const;
+    const none = { entries: [], before: undefined };
+    const log = searchableLog(
+      name,
+      {
+        size: () => 1,
+        entriesFrom: () => Promise.resolve([]),
+        entryAt: () => Promise.resolve(undefined),
+      },
+      { ready: () => Promise.resolve(), search: () => Promise.resolve(none) },
+      () => entryOf(0, 'one'),
+      {
+        count: 1,
+        read: () => {
+          reads++;
+          return Promise.reject(new LogError('LOG_CORRUPT', 'redacted.json has another hash for entry 0'));
+        },
+      },
+    );
+    const entries = ['one', 'other'].map((key, index) => entryOf(index, key, VALID));
+    const certificates = logOf({ name: 'certificates', kind: 'certificates', entries, search: log.search });
+    const page = await new LogSearch([certificates, log]).page({ ...QUERY, logs: ['certificates'] });
+    expect(page.entries.map(({ uses, usesAreAll }) => [uses, usesAreAll])).to.deep.equal([
+      [0, false],
+      [0, false],
+    ]);
+    expect(reads).to.equal(1);
   });
 
   it('ends by its time with what it has, and loses nothing', async () => {
