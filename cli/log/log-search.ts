@@ -56,7 +56,7 @@ export async function searchLogs(options: LogSearchOptions, speak: Speaker): Pro
   const how =
     options.byIndex === true
       ? `proven to be in their logs${unproven === 0 ? '' : `, but for ${unproven}`}; that there are no others is the service's word`
-      : `read from the logs up to their heads: there are no others${withheld === 0 ? '' : `, but for ${withheldWords(withheld, query)}`}`;
+      : `read from the logs ${options.url === undefined ? '' : 'that the service shows, '}up to their heads: there are no others${withheld === 0 ? '' : `, but for ${withheldWords(withheld, query)}`}`;
   speak.note(`${count} ${count === 1 ? 'entry' : 'entries'}${more}, ${how}`);
   return undefined;
 }

@@ -716,6 +716,10 @@ describe('mayfly log watch', function () {
         await searchLogs({ ...place, usedMoreThan: '0' }, noting);
         await searchLogs({ ...place, identity: 'alice@example.com', in: ['certificates'] }, noting);
       }
+      // Of a directory nothing is hidden.
+      expect(notes.map((text) => text.includes('the logs that the service shows, '))).to.deep.equal(
+        [false, true].flatMap((isService) => new Array<boolean>(3).fill(isService)),
+      );
       expect(notes.map((text) => text.replace(/^.*no others/, ''))).to.deep.equal(
         new Array(2)
           .fill([
