@@ -3,11 +3,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { readRequestKey } from '../../ca/request-key.ts';
 import { RequestError, type RequestReason } from '../../ca/request-error.ts';
-import { bitString, oid, sequence } from '../../core/der-writer.ts';
+import { bitString, oid, sequence, unsignedInteger } from '../../core/der-writer.ts';
 import { encodePem } from '../../core/pem.ts';
 import { pemOf, testAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
 import { KEY_TYPES, testKey } from './support/keys.ts';
+import { bytesOf, F4 } from '../support/open-rsa.ts';
 import { runs } from '../support/runs.ts';
 
 const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
@@ -35,6 +36,14 @@ describe('ca/request-key', () => {
     const { publicKey } = testKey('RSA-2048');
     const key = readRequestKey(text(publicKey.export({ type: 'pkcs1', format: 'pem' }) as string));
     expect(Buffer.from(key.spki).equals(publicKey.export({ type: 'spki', format: 'der' }))).to.equal(true);
+  });
+
+  it('refuses an RSA key of a good size whose factors anybody finds', () => {
+    // A multiple of three, and the product of two numbers that lie side by side.
+    for (const modulus of [3n * (2n ** 2046n + 1n), (2n ** 1024n - 105n) * (2n ** 1024n - 107n)]) {
+      const numbers = sequence(unsignedInteger(bytesOf(modulus)), unsignedInteger(bytesOf(F4)));
+      expectRefusal('KEY_INSECURE', text(encodePem('RSA PUBLIC KEY', numbers)), /prime factor/);
+    }
   });
 
   it('takes the first block and ignores what stands around it', () => {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkDirectory } from '../../ct-log/check-directory.ts';
 import { openDirectorySource, type DirectorySource } from '../../ct-log/directory-source.ts';
+import { checkpointSigners } from '../../ct-log/log-keys.ts';
+import { headSigner } from '../../tlog/sequence/head-signer.ts';
 import { issuingLog, type IssuingLog } from './support/issuing-log.ts';
 
 describe('ct-log/check-directory', function () {
@@ -38,6 +40,23 @@ describe('ct-log/check-directory', function () {
       writeFileSync(file('commit.db'), newest);
     }
   };
+
+  it('is not content with a checkpoint that the keys of the log signed over another tree', async () => {
+    const good = readFileSync(file('checkpoint'));
+    const { size } = (await openDirectorySource(test.directory)).head;
+    const sign = headSigner(test.identity.origin, checkpointSigners(test.identity, test.signers));
+    const other = await sign({ size, root: new Uint8Array(32).fill(7), timestamp: Date.now() });
+    writeFileSync(file('checkpoint'), other.checkpoint);
+    try {
+      const result = await checkDirectory(await openDirectorySource(test.directory));
+      expect(result.ok ? 'ok' : result.problem).to.deep.equal({
+        where: 'checkpoint',
+        message: `its root is not that of the first ${size} entries`,
+      });
+    } finally {
+      writeFileSync(file('checkpoint'), good);
+    }
+  });
 
   it('is content when checkpoint and tiles went ahead because a server is running', async () => {
     expect(await checkDirectory(at200)).to.include({ ok: true, entries: 200 });

@@ -262,12 +262,18 @@ describe('ct-log/check', function () {
     const file = join(test.directory, 'tile/0/001');
     const good = readFileSync(file);
     chmodSync(file, 0o600);
-    writeFileSync(file, flip(64)(Buffer.from(good)));
-    const failure: unknown = await failureOf(test.open());
+    for (const [bytes, says] of [
+      [flip(64)(Buffer.from(good)), 'tile/0/001 is damaged at byte 64'],
+      [good.subarray(0, 8160), 'tile/0/001 has 8160 bytes instead of 8192'],
+      [Buffer.concat([good, Buffer.alloc(32)]), 'tile/0/001 has 8224 bytes instead of 8192'],
+    ] as const) {
+      writeFileSync(file, bytes);
+      const failure: unknown = await failureOf(test.open());
+      expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+      expect((failure as LogError).message).to.include(says);
+    }
     writeFileSync(file, good);
     chmodSync(file, 0o444);
-    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
-    expect((failure as LogError).message).to.include('tile/0/001 is damaged at byte 64');
     await (await test.open()).close();
     expect(await check()).to.include({ ok: true });
   });

@@ -106,6 +106,16 @@ describe('ct-log/entry-search', function () {
     );
   });
 
+  it('finds what was logged in one millisecond, the first and the last that are asked for', async () => {
+    const { source, head } = await opened();
+    const all = await collect(source, head, {}, { oldestFirst: true });
+    for (const place of [0, 1, 256, 400, 602]) {
+      const at = all[place]?.timestamp ?? 0;
+      const found = await collect(source, head, { since: at, until: at }, { oldestFirst: true });
+      expect(indexes(found)).to.deep.equal(indexes(all.filter(({ timestamp }) => timestamp === at)));
+    }
+  });
+
   it('lists an entry in which it can read no certificate, whatever is looked for', async () => {
     const { source, head } = await opened();
     const [last, ...others] = await collect(source, head, { identity: 'nobody@example.org' });

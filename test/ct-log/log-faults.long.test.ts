@@ -366,6 +366,12 @@ describe('ct-log/log under faults', () => {
     await expectRejection(test.open({ signers: { ...test.signers, treeHead } }), Error, 'injected');
     const log = await test.open();
     expect(log.status().size).to.equal(0);
+    await Promise.all(Array.from({ length: 256 }, (_, i) => log.append(entry(i))));
+    await log.close();
+    rmSync(join(test.directory, 'tile/data/000'));
+    const tiles = faultyTiles(fileTileStore(test.directory), /^tile\/data\//, new Fault('not applied', 0));
+    await expectRejection(test.open({ stores: { tiles } }), LogError, 'a full tile cannot be written');
+    expect((await test.open()).status()).to.include({ size: 256, tileBacklog: 0 });
   });
 
   it('answers nothing after a fault until it is opened again', async () => {

@@ -5,6 +5,7 @@ import type { LoadedState } from '../../tlog/store/commit-store.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { checkpointSigners } from '../../ct-log/log-keys.ts';
+import { openReadOnlyCtLog } from '../../ct-log/read-only-log.ts';
 import { TILE_LEAVES } from '../../ct-log/tile-leaves.ts';
 import { rebuildEdge } from '../../tlog/tree/rebuild-edge.ts';
 import { refuseRollback } from '../../tlog/rollback.ts';
@@ -60,6 +61,8 @@ describe('ct-log/log with an old commit store', () => {
     const { code, message, hint } = await refusal();
     expect(code).to.equal('LOG_ROLLED_BACK');
     expect(message).to.include('200').and.include('300').and.include('checkpoint');
+    const read: unknown = await failureOf(openReadOnlyCtLog(test.directory, []));
+    expect(read).to.be.instanceOf(LogError).with.property('code', 'LOG_ROLLED_BACK');
     expect(hint).to.include('docs/keys-and-backups.md');
 
     writeFileSync(file('commit.db'), newest);

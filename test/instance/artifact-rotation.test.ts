@@ -78,6 +78,10 @@ for (const api of [1, 2] as const)
       const switched = await change();
       expect(switched.isNew).to.equal(true);
       expect(switched.former.map(({ ended: { head } }) => head.size)).to.deep.equal([3]);
+      // It counts to the end of the second in which it ended, so that every entry of it does.
+      const { root } = await readTrust(paths);
+      const { end } = root.artifactLogs.find(({ logId }) => toHex(logId) === oldId)?.window ?? {};
+      expect(end).to.equal(Math.ceil((switched.former[0]?.ended.frozenAt ?? NaN) / 1000) * 1000);
       expect(await windows()).to.deep.equal([
         [newId, false],
         [oldId, true],

@@ -4,8 +4,8 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -27,6 +27,7 @@ import type { CommitStore } from '../../tlog/store/commit-store.ts';
 import { openArtifactSearch } from '../../service/open-searches.ts';
 import { Fault, type FaultKind } from '../ct-log/support/faults.ts';
 import { rekorLog, type RekorLog } from './support/rekor-log.ts';
+import { failureOf } from '../support/failure.ts';
 
 /** The steps behind the record, and whether one that failed was done all the same. */
 const INTERRUPTIONS: readonly (readonly ['tile 0' | 'tile 1' | 'rewrite' | 'end', FaultKind])[] = [
@@ -152,7 +153,8 @@ for (const api of [1, 2] as const)
         expect(entry?.integratedTime === undefined).to.equal(api === 2);
         const found = await log.entryByLeafHash(entry?.leafHash ?? new Uint8Array());
         expect(found?.index).to.equal(index);
-        expect(await codeOf(log.signEntryTimestamp(found ?? raise()))).to.equal(undefined);
+        const unsigned: unknown = await failureOf(log.signEntryTimestamp(found ?? raise()));
+        expect(unsigned).to.be.instanceOf(TypeError).with.property('message').that.includes('redacted');
       }
       const [all, now] = [await log.entriesFrom(0), await log.tile(BUNDLE)];
       expect(all.filter(({ redaction }) => redaction !== undefined).map(({ index }) => index)).to.deep.equal([
@@ -448,6 +450,16 @@ for (const api of [1, 2] as const)
       expect(await codeOf(made.open()), 'a damaged list').to.equal('LOG_CORRUPT');
       writeFileSync(path, kept);
       expect(await checkArtifactLog(made.directory)).to.include({ redacted: 2 });
+    });
+
+    it('erases no other body than the one whose hash is recorded', async () => {
+      await filled(300);
+      for (const index of [5, 270]) {
+        const other = { ...(await redactionOf(index)), leafHash: randomBytes(32) };
+        await redactEntries(made.directory, made.identity, [other]);
+        rmSync(join(made.directory, 'redacted.json'));
+        expect(await checkArtifactLog(made.directory)).to.include({ redacted: 0 });
+      }
     });
 
     it('withholds a body that is put back from a copy, calls it wrong, and removes it when it is redacted again', async () => {

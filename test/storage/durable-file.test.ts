@@ -20,6 +20,7 @@ import {
   replaceDurably,
   syncDirectory,
   writeDurably,
+  writeNew,
 } from '../../storage/durable-file.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
@@ -65,6 +66,21 @@ describe('storage/durable-file', () => {
     skipUnless(this, process.platform === 'linux', 'this is not Linux');
     expect(await code('/proc/mayfly')).to.equal('ENOENT');
     expect(await code('/proc/mayfly/below')).to.equal('ENOENT');
+  });
+
+  it('writes a new file with its mode, whatever the umask, and never over one that is there', async () => {
+    const umask = process.umask(0o027);
+    try {
+      for (const mode of [0o600, 0o644]) {
+        const file = join(root, String(mode));
+        await writeNew(file, 'first', mode);
+        expect(statSync(file).mode & 0o777).to.equal(mode);
+        expect(systemCode(await failureOf(writeNew(file, 'second', mode)))).to.equal('EEXIST');
+        expect(readFileSync(file, 'utf8')).to.equal('first');
+      }
+    } finally {
+      process.umask(umask);
+    }
   });
 
   it('replaces a file with its mode, whatever the umask, and behind a link', async () => {

@@ -15,7 +15,7 @@ import { freezeLog } from '../../tlog/freeze.ts';
 import { openCtLog } from '../../ct-log/ct-log.ts';
 import { logKeys } from '../../ct-log/log-keys.ts';
 import { ReplayDatabase } from '../../policy/replay/replay-database.ts';
-import { makeDirectory, writeDurably } from '../../storage/durable-file.ts';
+import { makeDirectory, writeDurably, writeNew } from '../../storage/durable-file.ts';
 import { issuedDecision } from '../audit/support/decisions.ts';
 import { openFileAudit } from '../audit/support/file-audit.ts';
 import { logSigners } from '../ct-log/support/log-keys.ts';
@@ -44,6 +44,11 @@ describe('storage: the order of syncs', () => {
 
   it('of a file', async () => {
     expect(await steps(() => writeDurably(join(root, 'file'), bytes, 0o600))).to.deep.equal(whole('file'));
+  });
+
+  it('of a new file, whose name is for who made it to sync', async () => {
+    const made = ['create file', 'write file', 'sync file'];
+    expect(await steps(() => writeNew(join(root, 'file'), bytes, 0o600))).to.deep.equal(made);
   });
 
   it('of directories: each name in its parent, also of those that were there', async () => {

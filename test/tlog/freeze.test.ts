@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { toBase64 } from '../../core/bytes.ts';
 import { openForReading } from '../../tlog/store/commit-database.ts';
+import { openReadOnlyCtLog } from '../../ct-log/read-only-log.ts';
 import { openDirectorySource } from '../../ct-log/directory-source.ts';
 import { freezeLog } from '../../tlog/freeze.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
@@ -82,6 +83,17 @@ describe('tlog/freeze', () => {
     db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(3));
     db.close();
     expect(await codeOf(test.open())).to.equal('LOG_CORRUPT');
+  });
+
+  it('is read under its last head, and under no earlier one that was put back', async () => {
+    const checkpoint = join(test.directory, 'checkpoint');
+    await fill(0, 3);
+    const earlier = await readFile(checkpoint);
+    await fill(3, 5);
+    await freeze();
+    await (await openReadOnlyCtLog(test.directory, [])).close();
+    await writeFile(checkpoint, earlier);
+    expect(await codeOf(openReadOnlyCtLog(test.directory, []))).to.equal('LOG_CORRUPT');
   });
 
   it('leaves a log that has ended as it is', async () => {

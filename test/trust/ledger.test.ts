@@ -14,6 +14,7 @@ import { sha256 } from '../../tlog/core/sha256.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { failureAs } from '../support/failure.ts';
 import { BIRTH, trustPlaces, type TrustPlaces } from './support/trust-places.ts';
+import { reopenedBy } from '../../trust/union.ts';
 
 describe('trust/ledger', () => {
   let places: TrustPlaces;
@@ -236,5 +237,34 @@ describe('trust/ledger', () => {
     const { publicKey } = logSigners().treeHead;
     expect(logKeyDetails(publicKey)).to.equal('PKIX_ECDSA_P256_SHA_256');
     expect(logKeyDetails(logSigners().checkpoint.publicKey)).to.equal('PKIX_ED25519');
+  });
+
+  it('sees each end that another trust takes back or puts off, and none that stays or comes earlier', () => {
+    const withEnd = (end: number | undefined): TrustedRoot => {
+      const [keyDetails, window] = ['PKIX_ECDSA_P256_SHA_256', { start: 0, end }] as const;
+      const log = {
+        baseUrl: 'https://log',
+        publicKey: Uint8Array.of(1),
+        keyDetails,
+        window,
+        logId: Uint8Array.of(2),
+      };
+      const authority = { organization: '', commonName: '', uri: '', chain: [Uint8Array.of(3)], window };
+      return {
+        certificateAuthorities: [authority],
+        certificateLogs: [log],
+        timestampAuthorities: [authority],
+        artifactLogs: [log],
+      };
+    };
+    for (const [before, after, count] of [
+      [5000, undefined, 4],
+      [5000, 6000, 4],
+      [5000, 5000, 0],
+      [5000, 4000, 0],
+      [undefined, 5000, 0],
+      [undefined, undefined, 0],
+    ] as const)
+      expect(reopenedBy(withEnd(after), withEnd(before)), `${before} ${after}`).to.have.length(count);
   });
 });

@@ -164,6 +164,7 @@ describe('A principal', () => {
       ['https://127.0.0.1/a', 'scheme'],
       ['http://127.0.0.2/a', 'host'],
       ['http://127.0.0.1.evil.example/', 'host'],
+      ['http://evil.example.127.0.0.1/', 'host'],
       ['http://127.0.0.1@evil.example/', 'host'],
       ['http://evil.example/#@127.0.0.1', 'host'],
       ['/127.0.0.1', 'scheme'],

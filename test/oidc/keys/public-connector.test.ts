@@ -30,13 +30,20 @@ describe('A special-use address', () => {
 });
 
 describe('A connection to public addresses only', () => {
-  const target = { hostname: 'keys.example', host: 'keys.example', protocol: 'http:', port: '9' };
-  const failure = (lookup: LookupFunction): Promise<Error | null> =>
+  const failure = (lookup: LookupFunction, hostname = 'keys.example'): Promise<Error | null> =>
     new Promise((resolve) => {
+      const target = { hostname, host: hostname, protocol: 'http:', port: '9' };
       publicConnector({}, lookup)(target, (...[error]) => {
         resolve(error);
       });
     });
+
+  it('is not made to a private address that stands in the URL, which nobody looks up', async () => {
+    for (const hostname of ['127.0.0.1', '10.0.0.1', '[::1]', '[::ffff:127.0.0.1]']) {
+      const error = await failure(() => expect.fail('it was looked up'), hostname);
+      expect(error, hostname).to.be.instanceOf(IssuerFault).with.property('code', 'UNUSABLE');
+    }
+  });
 
   it('is not made to a name that leads to private addresses, however many', async () => {
     const found = ['10.0.0.1', 'fd00::1', '::ffff:127.0.0.1'].map((address) => ({

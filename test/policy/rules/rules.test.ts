@@ -101,6 +101,14 @@ describe('policy/rules', () => {
       }
     });
 
+    it('against everybody when a deny rule compares values of different types, and not when an allow rule does', () => {
+      const mismatch = 'claims.repository_owner_id == 123';
+      expect(decide(deny('d', mismatch))).to.deep.include({ reason: 'RULE_FAILED', rule: 'd' });
+      expect(decide(allow('a', 'true'), deny('d', mismatch))).to.deep.include({ reason: 'RULE_FAILED' });
+      expect(decide(allow('a', mismatch))).to.deep.include({ reason: 'NO_RULE_ALLOWS', rule: 'a' });
+      expect(decide(allow('a', mismatch), allow('b', 'true'))).to.deep.equal({ allowed: true, rule: 'b' });
+    });
+
     it('by a deny rule rather than by one that fails', () => {
       expect(decide(allow('e', 'claims.nope == 1'), deny('d', 'true'))).to.deep.include({
         reason: 'RULE_DENIED',

@@ -92,6 +92,7 @@ describe('server: readiness', () => {
     expect(await failedChecks()).to.deep.equal(['head']);
     status = { ...status, timestamp: now, failed: 'the disk is full' };
     expect(await failedChecks()).to.deep.equal(['log']);
+    expect((await readiness()).ready).to.equal(false);
     status = { ...status, timestamp: now + 86_400_000, failed: 'the disk is full' };
     now += 86_400_000;
     expect(await failedChecks()).to.deep.equal(['authority', 'log']);

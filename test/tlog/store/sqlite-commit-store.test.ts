@@ -55,6 +55,33 @@ describe('tlog/store/sqlite-commit-store', () => {
     await store.close();
   });
 
+  it('loads no store whose entries have a gap, begin within a bundle, or end elsewhere than the head', async () => {
+    const entries = (...indexes: readonly number[]): string =>
+      indexes.map((at) => `INSERT INTO entry (idx, bytes) VALUES (${at}, x'00');`).join('');
+    for (const [rows, isGood] of [
+      [entries(0, 1, 2), true],
+      [entries(0, 2, 3), false],
+      [entries(0, 2), false],
+      [entries(1, 2), false],
+      [entries(0, 1), false],
+      [entries(0, 1, 2, 3), false],
+      ['', false],
+    ] as const) {
+      const other = directory();
+      const db = new DatabaseSync(join(other, COMMIT_DATABASE));
+      db.exec(`UPDATE head SET size = 3; ${rows}`);
+      db.close();
+      const store = sqliteCommitStore(other, IDENTITY);
+      if (isGood) expect((await store.load()).entries).to.have.length(3);
+      else {
+        const failure: unknown = await failureOf(store.load());
+        expect(failure, rows).to.be.instanceOf(LogError).with.property('code', 'LOG_CORRUPT');
+      }
+      await store.close();
+      await remove(other);
+    }
+  });
+
   it('does not go on when another program changes the head while it is opened', async () => {
     for (const change of ['size = 7', "root = x'" + '11'.repeat(32) + "'", 'timestamp = 5']) {
       const other = directory();

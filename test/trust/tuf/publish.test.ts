@@ -2,12 +2,13 @@ import { chownSync, cpSync, readdirSync, rmSync, statSync, writeFileSync } from 
 import { createPublicKey, ECDH, generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TargetFile } from '@tufjs/models';
 import { expect } from 'chai';
 import { generateKey } from '../../../signers/key-types.ts';
 import { localSigner } from '../../../signers/local-signer.ts';
 import { importChange } from '../../../trust/tuf/import-change.ts';
-import { parseMetadata, signMetadata } from '../../../trust/tuf/metadata.ts';
-import { newTimestamp, nextVersion } from '../../../trust/tuf/new-metadata.ts';
+import { encodeMetadata, parseMetadata, signMetadata } from '../../../trust/tuf/metadata.ts';
+import { newSnapshot, newTargets, newTimestamp, nextVersion } from '../../../trust/tuf/new-metadata.ts';
 import { dueAt, signOnline } from '../../../trust/tuf/online-metadata.ts';
 import { publish, whileLocked } from '../../../trust/tuf/publish.ts';
 import { readRepository } from '../../../trust/tuf/repository.ts';
@@ -22,6 +23,7 @@ import {
 } from '../../../trust/tuf/staged-change.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
 import { createRepository } from '../../../trust/tuf/create-repository.ts';
+import { isTarget, TARGET_HASHES, targetFile } from '../../../trust/tuf/target-contents.ts';
 import { tufKey } from '../../../trust/tuf/tuf-key.ts';
 import { encodePem } from '../../../core/pem.ts';
 import { skipUnless } from '../../support/skipped.ts';
@@ -216,6 +218,10 @@ describe('trust/tuf', () => {
       expect(() =>
         parseStagedChange(encodeStagedChange({ ...staged, files: new Map([...staged.files, [name, 'x']]) })),
       ).to.throw(/its metadata names no "/);
+    const paths = newTargets(staged.before.targets.signed.version + 1, new Map([['../x', { text: 'x' }]]), 0);
+    expect(() =>
+      parseStagedChange(encodeStagedChange({ ...staged, targets: paths, files: new Map([['../x', 'x']]) })),
+    ).to.throw(/"\.\.\/x" is no name of a target/);
     const [signature = ''] = Object.values(staged.before.targets.signatures).map(({ sig }) => sig);
     expect(() => parseStagedChange(text.replace(signature, signature.replace(/..$/, '00')))).to.throw(
       /what it says was in force is not signed/,
@@ -229,7 +235,8 @@ describe('trust/tuf', () => {
   it('refuses lower versions, the wrong next root, missing signatures, and a directory without the online key', async () => {
     const made = await testRepository(Date.now() - DAY);
     const online = [localSigner(made.onlineKey)];
-    const first = stageChange(await made.read(), request({ renew: true }), Date.now()) ?? fail();
+    const repository = await made.read();
+    const first = stageChange(repository, request({ renew: true }), Date.now()) ?? fail();
     const signed = await signChange(first, localSigner(made.rootKey));
     const refusal = async (work: Promise<unknown>): Promise<string> => String(await failureOf(work));
     expect(await refusal(importChange(made.directory, first, online, Date.now()))).to.match(
@@ -240,6 +247,37 @@ describe('trust/tuf', () => {
     );
     expect(await refusal(importChange(made.directory, signed, online, Date.now() + 800 * DAY))).to.match(
       /ended on/,
+    );
+    const second = await generateKey('p256');
+    const root = { add: [tufKey(localSigner(second).publicKey)], remove: [], threshold: 2 };
+    const now = Date.now();
+    const staged = stageChange(repository, request({ root, contents: contents() }), now) ?? fail();
+    for (const key of [made.rootKey, second]) {
+      const half = await signChange(staged, localSigner(key));
+      expect(await refusal(importChange(made.directory, half, online, now))).to.match(
+        /the root lacks a signature/,
+      );
+    }
+    const targets = { add: root.add, remove: [], threshold: 2 };
+    const handed = stageChange(repository, request({ targets, contents: contents() }), now) ?? fail();
+    const without = await signChange(
+      { ...handed, targets: undefined, files: new Map() },
+      localSigner(made.rootKey),
+    );
+    expect(await refusal(importChange(made.directory, without, online, now))).to.match(
+      /other keys for the targets, and it has no targets that they signed/,
+    );
+    const [one, other] = ['one', 'other'].map(
+      (text) => stageChange(repository, request({ contents: contents(text) }), now) ?? fail(),
+    ) as [StagedChange, StagedChange];
+    expect(() => mergeSignatures([one, other])).to.throw(/not copies/);
+    expect(await refusal(importChange(made.directory, one, online, now))).to.match(
+      /the targets lacks a signature/,
+    );
+    await importChange(made.directory, await signChange(one, localSigner(made.rootKey)), online, now);
+    const same = await signChange(other, localSigner(made.rootKey));
+    expect(await refusal(importChange(made.directory, same, online, now))).to.match(
+      /its targets have version (\d+), and those in force \1/,
     );
     await change(made, request({ contents: contents('third'), renew: true }), { now: Date.now() + 5000 });
     expect(await refusal(importChange(made.directory, signed, online, Date.now()))).to.match(
@@ -392,6 +430,34 @@ describe('trust/tuf', () => {
     expect(String(await failureOf(made.read()))).to.match(/ENOENT/);
   });
 
+  it('reads no root that the one before it did not sign, and no parts that do not belong together', async () => {
+    const [made, other] = [await testRepository(), await testRepository()];
+    await change(other, { renew: true });
+    const file = (name: string): string => join(made.directory, name);
+    cpSync(join(other.directory, '2.root.json'), file('2.root.json'));
+    expect(String(await failureOf(readRepository(made.directory)))).to.match(
+      /2\.root\.json does not follow the root before it/,
+    );
+    rmSync(file('2.root.json'));
+    // The online key signed it, and the timestamp means another one of that version.
+    const { snapshot, targets } = await made.read();
+    const { version } = snapshot.signed;
+    const twin = newSnapshot(version, targets, Date.now() + DAY);
+    await signMetadata(twin, localSigner(made.onlineKey));
+    writeFileSync(file(`${version}.snapshot.json`), encodeMetadata(twin));
+    expect(String(await failureOf(readRepository(made.directory)))).to.match(/expected (?:hash|length)/i);
+  });
+
+  it('takes bytes for a target by both of its hashes', () => {
+    const { path, length, hashes } = targetFile('a', { text: 'the target' });
+    const bytes = Buffer.from('the target');
+    expect(isTarget(new TargetFile({ path, length, hashes }), bytes)).to.equal(true);
+    for (const algorithm of TARGET_HASHES) {
+      const other = { ...hashes, [algorithm]: hash(algorithm, 'another', 'hex') };
+      expect(isTarget(new TargetFile({ path, length, hashes: other }), bytes)).to.equal(false);
+    }
+  });
+
   it('reads no key under a foreign id, which a threshold would count twice', async () => {
     const { root } = await (await testRepository()).read();
     const json = JSON.parse(JSON.stringify(root.toJSON())) as {
@@ -404,6 +470,13 @@ describe('trust/tuf', () => {
     expect(() => parseMetadata('root', Buffer.from(JSON.stringify(json)))).to.throw(
       /under an id that is not its own/,
     );
+  });
+
+  it('reads no targets that hand their role on', async () => {
+    const { targets } = await (await testRepository()).read();
+    const json = JSON.parse(JSON.stringify(targets.toJSON())) as { signed: Record<string, unknown> };
+    json.signed['delegations'] = { keys: {}, roles: [] };
+    expect(() => parseMetadata('targets', Buffer.from(JSON.stringify(json)))).to.throw(/it has delegations/);
   });
 
   it('reads no key twice in a role, in whatever form it is written', async () => {

@@ -1,0 +1,515 @@
+import type { MutatedFile } from './mutant.ts';
+
+const OF_TREES = ['test/tlog/format/merkle.test.ts'];
+const OF_SEQUENCE = [
+  'test/tlog/log.test.ts',
+  'test/ct-log/log-clock.test.ts',
+  'test/ct-log/signing-outage.test.ts',
+];
+const OF_STORES = ['test/tlog/store/sqlite-commit-store.test.ts', 'test/tlog/store/file-tile-store.test.ts'];
+const OF_READS = ['test/ct-log/reader.test.ts'];
+const OF_CHECKS = ['test/ct-log/check.test.ts', 'test/ct-log/check-directory.test.ts'];
+const OF_ARTIFACT_LOGS = ['test/rekor/artifact-log.test.ts', 'test/rekor/create-artifact-log.test.ts'];
+const OF_REDACTIONS = ['test/rekor/redact-entries.test.ts'];
+const OF_SECOND_API = ['test/rekor/entries/v2-proposal.test.ts', 'test/server/artifact-logs.test.ts'];
+const OF_FIRST_API = ['test/rekor/entries/v1-proposal.test.ts'];
+
+/** What decides what is in a log, and what its readers may believe: `tlog/`, `ct-log/` and `rekor/`. */
+export const LOGS: readonly MutatedFile[] = [
+  {
+    file: 'tlog/format/merkle-verify.ts',
+    tests: OF_TREES,
+    mutants: [
+      [
+        'believes a proof that ends below the root',
+        'return walk.atRoot && equalBytes(hash, root);',
+        'return equalBytes(hash, root);',
+      ],
+      [
+        'believes a proof that goes on above the root',
+        'for (const sibling of proof) {\n    if (walk.atRoot) return false;',
+        'for (const sibling of proof) {\n    if (walk.atRoot) break;',
+      ],
+      [
+        'takes a proof for one of an entry beyond the tree',
+        '!inOrder(index, size - 1) ||',
+        '!inOrder(index, size) ||',
+      ],
+      [
+        'does not compare the older root',
+        'equalBytes(before, first.root) && equalBytes(after, second.root)',
+        'equalBytes(after, second.root)',
+      ],
+      [
+        'does not compare the newer root',
+        'equalBytes(before, first.root) && equalBytes(after, second.root)',
+        'equalBytes(before, first.root)',
+      ],
+      [
+        'takes two trees of one size for the same',
+        'proof.length === 0 && equalBytes(first.root, second.root)',
+        'proof.length === 0',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/format/merkle.ts',
+    tests: OF_TREES,
+    mutants: [
+      [
+        'hashes entries as nodes are',
+        'const LEAF_PREFIX = Uint8Array.of(0);',
+        'const LEAF_PREFIX = Uint8Array.of(1);',
+      ],
+      ['splits a full tree in one half and nothing', 'while (half * 2 < n)', 'while (half * 2 <= n)'],
+    ],
+  },
+  {
+    file: 'tlog/format/tile.ts',
+    tests: ['test/tlog/format/tile.test.ts', ...OF_READS],
+    mutants: [
+      [
+        'believes a tile of another length than its path says',
+        'if (bytes.length !== width * HASH_LENGTH) {',
+        'if (bytes.length < HASH_LENGTH) {',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/format/vkey.ts',
+    tests: ['test/tlog/format/checkpoint.test.ts'],
+    mutants: [
+      ['takes a key under the id of another', 'if (!equalBytes(out.keyId, fromHex(id))) {', 'if (false) {'],
+    ],
+  },
+  {
+    file: 'tlog/tree/verify-head.ts',
+    tests: ['test/tlog/tree/verify-head.test.ts', ...OF_READS],
+    mutants: [
+      [
+        'takes a checkpoint that is signed for another log',
+        'if (key === undefined || key.origin !== origin) continue;',
+        'if (key === undefined) continue;',
+      ],
+      [
+        'passes over a signature that does not hold',
+        'if (verified === undefined) throw badSignature(key);',
+        'if (verified === undefined) continue;',
+      ],
+      [
+        'takes a checkpoint that nobody signed',
+        'if (signedBy.length > 0) return',
+        'if (signedBy.length >= 0) return',
+      ],
+      [
+        'publishes a head that is not the committed one',
+        'if (isSame && keys.every((key) => signedBy.includes(key))) return;',
+        'if (keys.every((key) => signedBy.includes(key))) return;',
+      ],
+      [
+        'publishes a head without one of its signatures',
+        'if (isSame && keys.every((key) => signedBy.includes(key))) return;',
+        'if (isSame && keys.some((key) => signedBy.includes(key))) return;',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/sequence/sequencer.ts',
+    tests: ['test/ct-log/log-faults.long.test.ts', ...OF_SEQUENCE],
+    mutants: [
+      ['signs a head before it is on the disk', 'await store.commit({', 'void store.commit({'],
+      [
+        'answers after it was said that the log stopped',
+        '    this.#requireRunning();\n    this.#publish(batch, signed);',
+        '    this.#publish(batch, signed);',
+      ],
+      [
+        'takes one more than may wait',
+        'this.#waiting.queued >= limits.queued',
+        'this.#waiting.queued > limits.queued',
+      ],
+      [
+        'takes its own interrupted commit for that of another writer',
+        'return this.#attempted === undefined ? [this.#head.head] : [this.#head.head, this.#attempted];',
+        'return [this.#head.head];',
+      ],
+      [
+        'goes on above a tile that contradicts it',
+        'if (this.#tiles.contradiction !== undefined) this.#stop(this.#tiles.contradiction);',
+        '',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/sequence/head-time.ts',
+    tests: ['test/ct-log/log-clock.test.ts'],
+    mutants: [
+      ['makes two heads of one time', 'if (now > last) return now;', 'if (now >= last) return now;'],
+      [
+        'dates entries before the head they stand on',
+        'if (last - now > CLOCK_TOLERANCE_MS) throw',
+        'if (last - now > Infinity) throw',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/sequence/tile-writer.ts',
+    tests: ['test/ct-log/log-faults.long.test.ts'],
+    mutants: [
+      [
+        'forgets entries before their tile is on the disk',
+        'await this.#store.put(path, bytes);',
+        'void this.#store.put(path, bytes);',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/sequence/waiting-entries.ts',
+    tests: ['test/server/log-outage.test.ts'],
+    mutants: [['says that nothing is logged of what may be', 'reject(error.ofStored());', 'reject(error);']],
+  },
+  {
+    file: 'tlog/store/commit-transaction.ts',
+    tests: OF_STORES,
+    mutants: [
+      ['writes over the head of another writer', 'if (changes !== 1) throw headMoved();', ''],
+      [
+        'removes an entry whose tile is not on the disk',
+        "'DELETE FROM entry WHERE idx < ?'",
+        "'DELETE FROM entry WHERE idx <= ?'",
+      ],
+    ],
+  },
+  {
+    file: 'tlog/store/commit-database.ts',
+    tests: [
+      ...OF_STORES,
+      'test/storage/sync-order.test.ts',
+      ...OF_REDACTIONS,
+      'test/ct-log/refused-start.long.test.ts',
+    ],
+    mutants: [
+      [
+        'does not sync what it commits',
+        'db.exec(`PRAGMA journal_mode = WAL; ${DURABLE} PRAGMA journal_size_limit',
+        'db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit',
+      ],
+      [
+        'believes a store with a gap in it',
+        '!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size',
+        'firstEntry % 256 !== 0',
+      ],
+      ['leaves what was redacted in free pages', "db.exec('VACUUM');\n  copyAndSync(db, path);", ''],
+    ],
+  },
+  {
+    file: 'tlog/store/commit-store-worker.ts',
+    tests: OF_STORES,
+    mutants: [
+      [
+        'writes a log that another process has',
+        'lock ??= takeLock();',
+        'if (lock === undefined) try { lock = takeLock(); } catch {}',
+      ],
+      ['goes on from another head than was judged', 'requireHead(opened, commitPath, loaded);', ''],
+    ],
+  },
+  {
+    file: 'tlog/store/file-tile-store.ts',
+    tests: ['test/tlog/store/file-tile-store.test.ts'],
+    mutants: [
+      [
+        'writes over a tile that says something else',
+        'if (present !== undefined && !equalBytes(present, bytes)) {',
+        'if (false) {',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/freeze.ts',
+    tests: ['test/tlog/freeze.test.ts', 'test/storage/sync-order.test.ts'],
+    mutants: [
+      [
+        'ends a log whose last entries no checkpoint has',
+        'if (size === head.size && equalBytes(root, head.root)) return;',
+        'if (size <= head.size) return;',
+      ],
+      [
+        'ends a log before its checkpoint is on the disk',
+        'await writeDurably(path, checkpoint, 0o644);',
+        'void path;',
+      ],
+    ],
+  },
+  {
+    file: 'tlog/create-log.ts',
+    tests: ['test/tlog/create-log.test.ts', 'test/storage/sync-order.test.ts'],
+    mutants: [['does not sync the name of a new log', 'await syncDirectory(parent);', '']],
+  },
+  {
+    file: 'tlog/require-identity.ts',
+    tests: ['test/ct-log/refused-start.long.test.ts', 'test/tlog/recovery.test.ts'],
+    mutants: [
+      [
+        'opens a log with the store of another',
+        'if (!equalBytes(logId, identity.logId)) throw differ(store',
+        'if (false) throw differ(store',
+      ],
+      ['opens a log whose name was edited', 'if (changed.length > 0) throw', 'if (changed.length < 0) throw'],
+    ],
+  },
+  {
+    file: 'ct-log/check.ts',
+    tests: OF_CHECKS,
+    mutants: [
+      [
+        'passes a log whose entries do not give its root',
+        'if (!equalBytes(this.#edge.root(), root)) {',
+        'if (false) {',
+      ],
+      [
+        'passes entries that are not in the order of their times',
+        'if (timestamp < this.#lastTimestamp)',
+        'if (timestamp < 0)',
+      ],
+    ],
+  },
+  {
+    file: 'ct-log/check-directory.ts',
+    tests: OF_CHECKS,
+    mutants: [
+      ['passes a store that is older than its checkpoint', 'if (head.size >= size) return;', 'return;'],
+      [
+        'passes a checkpoint of another tree',
+        'if (equalBytes(root, checkpoint.root)) return;',
+        'if (equalBytes(root, checkpoint.root) || root.length > 0) return;',
+      ],
+    ],
+  },
+  {
+    file: 'ct-log/entry-check.ts',
+    tests: OF_CHECKS,
+    mutants: [
+      [
+        'passes a precertificate that its CA did not sign',
+        'if (hash !== undefined && verify(hash, tbs, ca.key, signature)) return undefined;',
+        'return undefined;',
+      ],
+      [
+        'passes an entry under the key of another CA',
+        'if (ca === undefined || equalBytes(hash, ca.keyHash)) return undefined;',
+        'if (ca === undefined || ca.keyHash.length > 0) return undefined;',
+      ],
+    ],
+  },
+  {
+    file: 'ct-log/proof.ts',
+    tests: ['test/ct-log/proof.test.ts'],
+    mutants: [
+      [
+        'makes a proof that does not hold',
+        'if (!verifyInclusion(sha256, { leafHash, index, size }, path, root)) {',
+        'if (false) {',
+      ],
+    ],
+  },
+  {
+    file: 'ct-log/proven-entries.ts',
+    tests: ['test/ct-log/entry-search.test.ts'],
+    mutants: [
+      [
+        'shows entries that the head does not cover',
+        'if (!equalBytes(hashes, await this.#expected(n, width, hashes)))',
+        'if (false)',
+      ],
+      [
+        'believes hash tiles that do not give the root',
+        'if (!equalBytes(computed, root)) throw',
+        'if (false) throw',
+      ],
+    ],
+  },
+  {
+    file: 'ct-log/entry-search.ts',
+    tests: ['test/ct-log/entry-search.test.ts'],
+    mutants: [
+      [
+        'misses what was logged in the last millisecond',
+        'await firstAt(entries, size, until + 1)',
+        'await firstAt(entries, size, until)',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/artifact-log-kind.ts',
+    tests: OF_ARTIFACT_LOGS,
+    mutants: [
+      [
+        'takes an entry that no client could have a proof of',
+        'if (body.length > MAX_BODY)',
+        'if (body.length > Infinity)',
+        'An entry that long cannot be encoded either, and is refused for that with the same code: only the sentence is another.',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/open-artifact-log.ts',
+    tests: [...OF_ARTIFACT_LOGS, ...OF_REDACTIONS],
+    mutants: [
+      [
+        'logs twice what comes twice at a time',
+        'if (twin !== undefined) return { ...(await twin), isNew: false };',
+        '',
+      ],
+      [
+        'logs again what is there',
+        'return index === undefined ? this.#append(entry, leafHash) : this.#existing(index);',
+        'return index === undefined || index >= 0 ? this.#append(entry, leafHash) : this.#existing(index);',
+      ],
+      [
+        'signs for the body of an entry that has none any more',
+        "if (redaction !== undefined) throw new TypeError('the body of a redacted entry cannot be signed');",
+        '',
+      ],
+      [
+        'takes no lock of a log that it reads',
+        'const release = await chooseStores(directory).commits.shared();',
+        'const release = (): void => undefined;',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/entry-reads.ts',
+    tests: [...OF_ARTIFACT_LOGS, ...OF_REDACTIONS],
+    mutants: [
+      [
+        'returns an entry whose bytes are not those that were logged',
+        "if (!equalBytes(hashLeaf(sha256, body), leafHash)) throw damaged(index, 'its hash is another');",
+        '',
+      ],
+      [
+        'returns a body that was redacted',
+        'if (redaction !== undefined) return this.#redacted(entry, leafHash, redaction);',
+        '',
+      ],
+      [
+        'serves a body that was redacted in a tile',
+        "return tile.level === 'entries' ? this.#withheldIn(tile, bytes) : bytes;",
+        'return bytes;',
+      ],
+      ['calls a body that is gone redacted', 'if (!equalBytes(redaction.leafHash, leafHash))', 'if (false)'],
+      [
+        'serves tiles that the tree has not reached',
+        'if (tile.width > tileWidth(tile.level, tile.n, this.#size))',
+        'if (tile.width > TILE_WIDTH)',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/check-artifact-log.ts',
+    tests: [...OF_REDACTIONS, 'test/cli/rekor/rekor.test.ts'],
+    mutants: [
+      [
+        'passes a log that has the body of a redacted entry',
+        'if (bundle.at(-1)?.leaf.length === 0) continue;',
+        'continue;',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/log-key.ts',
+    tests: OF_ARTIFACT_LOGS,
+    mutants: [
+      [
+        'opens a log with the key of another',
+        'if (signer.algorithm === algorithm && equalBytes(signer.publicKey, publicKey)) return;',
+        'if (signer.algorithm === algorithm) return;',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/redact-entries.ts',
+    tests: OF_REDACTIONS,
+    mutants: [
+      [
+        'erases before it is recorded what',
+        '      );\n    await writeRedactions(directory, { isFinished: false, entries });',
+        '      );',
+      ],
+      [
+        'erases another body than was meant',
+        'return isItsBody ? blankEntry(format, stored) : undefined;',
+        'return blankEntry(format, stored);',
+      ],
+      [
+        'leaves the words of a redacted entry in the search index',
+        'await inWords(() => rm(join(directory, SEARCH_FILE + suffix), { force: true }));',
+        'await inWords(() => Promise.resolve(suffix));',
+      ],
+      ['erases in full bundles alone', 'await store.rewrite(blanking.blanked);', ''],
+      [
+        'erases in the commit store alone',
+        'for (const n of bundles) await inWords(() => eraseInBundle(directory, n, { tiles, ...blanking }));',
+        '',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/redactions.ts',
+    tests: OF_REDACTIONS,
+    mutants: [
+      [
+        'reads a log while a redaction of it is under way',
+        'if (redactions.isFinished) return redactions;',
+        'return redactions;',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/entries/v2-proposal.ts',
+    tests: OF_SECOND_API,
+    mutants: [
+      [
+        'logs a signature that does not hold',
+        'if (!(await verifyDigest(scheme, key.verifier.spki, digest, content)))',
+        'if (false)',
+      ],
+      [
+        'logs an entry that verifiers cannot rebuild',
+        "if (verifier.get('keyDetails') !== KEY_DETAILS.get(details.keyDetails))",
+        'if (false)',
+      ],
+      [
+        'does not ask whose key it is',
+        '  admit(key.verifier);\n  return [key, details];',
+        '  return [key, details];',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/entries/signed-envelope.ts',
+    tests: OF_FIRST_API,
+    mutants: [
+      [
+        'logs an envelope one of whose signatures is by nobody',
+        'if (search.isDone) return { payload, signers: search.signers };',
+        'return { payload, signers: search.signers };',
+      ],
+      [
+        'logs an envelope for a key that did not sign it',
+        'if (found === undefined) throw unsigned();',
+        'if (found === undefined) return;',
+      ],
+    ],
+  },
+  {
+    file: 'rekor/format/signed-entry-timestamp.ts',
+    tests: ['test/rekor/format/signed-entry-timestamp.test.ts'],
+    mutants: [['signs for no log by its id', 'logID: toHex(logId)', 'logID: toHex(logId.subarray(0, 4))']],
+  },
+  {
+    file: 'rekor/format/log-key-id.ts',
+    tests: ['test/rekor/format/log-key-id.test.ts'],
+    mutants: [['has one id for two logs of one key', 'utf8(`${name}\\n`)', "utf8('\\n')"]],
+  },
+];
