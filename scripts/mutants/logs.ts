@@ -195,9 +195,14 @@ export const LOGS: readonly MutatedFile[] = [
         'db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit',
       ],
       [
+        'believes a store that ends elsewhere than its head',
+        'if (firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size)',
+        'if (firstEntry % 256 !== 0)',
+      ],
+      [
         'believes a store with a gap in it',
-        '!gapless || firstEntry % 256 !== 0 || firstEntry + entries.length !== head.size',
-        'firstEntry % 256 !== 0',
+        'if (idx !== firstEntry + entries.length || !(bytes instanceof Uint8Array))',
+        'if (!(bytes instanceof Uint8Array))',
       ],
       ['leaves what was redacted in free pages', "db.exec('VACUUM');\n  copyAndSync(db, path);", ''],
     ],
@@ -411,8 +416,8 @@ export const LOGS: readonly MutatedFile[] = [
     mutants: [
       [
         'passes a log that has the body of a redacted entry',
-        'if (bundle.at(-1)?.leaf.length === 0) continue;',
-        'continue;',
+        'if (standing === undefined) continue;',
+        'if (standing !== -1) continue;',
       ],
     ],
   },

@@ -320,11 +320,6 @@ export const RECOVERY: readonly MutatedFile[] = [
     mutants: [
       ['forgets the CA of before', 'await keepFormer(succession, current);', ''],
       [
-        'puts a CA in force whose key has ended',
-        'await requireKeyNotEnded(succession, key);\n    await keepFormer',
-        'await keepFormer',
-      ],
-      [
         'puts a key in force before its chain',
         '    await replaceDurably(chain, utf8(chainPem));\n    await replaceDurably(key, await readKeyFile(nextKey));',
         '    await replaceDurably(key, await readKeyFile(nextKey));\n    await replaceDurably(chain, utf8(chainPem));',
