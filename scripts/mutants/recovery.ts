@@ -119,8 +119,8 @@ export const RECOVERY: readonly MutatedFile[] = [
       ],
       [
         'does not say that a WAL is older than its database',
-        'return sizeWithoutWal > state.head.size ? { ...state, loss: OLDER_WAL } : state;',
-        'return state;',
+        'const isOlder = sizeWithoutWal > state.head.size;',
+        'const isOlder = sizeWithoutWal < 0;',
       ],
     ],
   },
