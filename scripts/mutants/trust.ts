@@ -99,7 +99,7 @@ export const TRUST: readonly MutatedFile[] = [
     tests: [...OF_UPKEEP, ...OF_REPOSITORIES],
     mutants: [
       [
-        'gives a version that was there',
+        'makes a version that was there',
         'Math.max((last ?? 0) + 1, Math.floor(now / 1000))',
         'Math.max(last ?? 0, Math.floor(now / 1000))',
       ],
