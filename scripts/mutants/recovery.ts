@@ -126,8 +126,13 @@ export const RECOVERY: readonly MutatedFile[] = [
   },
   {
     file: 'tlog/rollback.ts',
-    tests: [...OF_ROLLBACKS, ...OF_RECOVERY],
+    tests: [...OF_ROLLBACKS, ...OF_RECOVERY, 'test/rekor/redact-entries.test.ts'],
     mutants: [
+      [
+        'goes on beside a WAL that is older than its store',
+        'if (atLeast > size) throw smaller(state, atLeast, state.texts.name);',
+        '',
+      ],
       [
         'goes on from a store that is older than the signed head',
         'signed !== undefined && signed.size > size)',
