@@ -40,7 +40,9 @@ export function signOpenly({ modulus, order }: Pick<OpenRsa, 'modulus' | 'order'
   const length = bytesOf(modulus).length;
   const padding = Buffer.alloc(length - tail.length - 3, 0xff);
   const padded = Buffer.concat([Buffer.from([0, 1]), padding, Buffer.from([0]), tail]);
-  return bytesOf(power(numberOf(padded), inverse(F4, order), modulus));
+  const signature = bytesOf(power(numberOf(padded), inverse(F4, order), modulus));
+  // As long as the modulus, as RFC 8017 section 8.2.1 has it: one in 256 is shorter as a number.
+  return Buffer.concat([Buffer.alloc(length - signature.length), signature]);
 }
 
 /** A key with a prime number for its modulus. */
