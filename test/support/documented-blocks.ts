@@ -14,7 +14,7 @@ export async function documentedBlocks(page: string, section: string): Promise<r
   const text = await readFile(join(projectRoot, 'docs', page), 'utf8');
   const [, body = ''] = text.split(`\n## ${section}\n`);
   const [said = ''] = body.split('\n## ');
-  return [...said.matchAll(/^ *```\n([^]*?)^ *```$/gm)].map(([, block = '']) =>
+  return [...said.matchAll(/^ *```(?:sh)?\n([^]*?)^ *```$/gm)].map(([, block = '']) =>
     block.replaceAll(/^ +/gm, ''),
   );
 }
