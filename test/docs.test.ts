@@ -19,6 +19,30 @@ const OF_THE_DATA_DIRECTORY = new Set([
   'trust/trusted_root.json',
 ]);
 
+/**
+ * Sections, or whole pages, whose commands are run by a test that does not name page and section, or by none, and why.
+ * A new block is to be run by a test: test/cli/documented-pages.long.test.ts has a service for that.
+ */
+const RUN_OTHERWISE: Readonly<Record<string, string>> = {
+  'README.md#Try it': 'installs and starts a checkout, as test/installation.long.test.ts does',
+  'README.md#Work on it': 'runs these tests',
+  'docs/admission.md#Admission controllers':
+    'test/judges/admission.long.test.ts writes such policies for the controllers themselves',
+  'docs/deny-list.md#The deny list': 'test/cli/documented-pages.long.test.ts takes it by its first words',
+  'docs/explain.md#Cases for your own CI':
+    'test/cli/config/config-test.long.test.ts takes it by its first words',
+  'docs/grpc.md#Services':
+    'grpcurl is on few machines; test/server/grpc/protocol.test.ts makes the same call',
+  'docs/install.md': 'test/packaging/install-document.long.test.ts runs the whole page',
+  'docs/providers.md': 'written by `npm run docs` from what test/config/presets/presets.test.ts tries',
+  'docs/tuf.md#Serve it from elsewhere':
+    'test/trust/tuf/mirror.long.test.ts takes the script by its first words',
+};
+
+const PROGRAMS =
+  'mayfly(?:\\.js)?|cat|cosign|cp|crane|ctclient|curl|docker|gh|git|go|grpcurl|kubectl|mv|node|npm|npx|openssl|podman|rm|rsync|sed|sh|sigstore|sudo|systemctl|tar';
+const COMMAND = new RegExp(`^ *(?:\\$ )?(?:\\w+=\\S* )*(?:\\./bin/)?(?:${PROGRAMS}) `, 'm');
+
 const read = (file: string): string => readFileSync(join(projectRoot, file), 'utf8');
 
 const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
@@ -58,6 +82,26 @@ function anchorsOf(page: string): Set<string> {
   }
   for (const [, id = ''] of proseOf(page).matchAll(/<a id="([^"]+)">/g)) anchors.add(id);
   return anchors;
+}
+
+/** The headings above each block of commands for a shell, the nearest last. */
+function* shellBlocks(page: string): Generator<readonly string[]> {
+  const headings: string[] = [];
+  for (const [, level, heading = '', language, block = ''] of read(page).matchAll(
+    /^(#+) (.*)$|^ *```(.*)\n([^]*?)^ *```$/gm,
+  )) {
+    if (level !== undefined) headings.splice(level.length - 1, Infinity, heading);
+    else if (['', 'sh'].includes(language ?? '') && COMMAND.test(block)) yield [...headings];
+  }
+}
+
+/** A test with the helpers that it imports, in which it may name a page. */
+function withHelpers(test: string): string {
+  const text = read(test);
+  const helpers = [...text.matchAll(/from '(\.[^']*\/support\/[^']*)'/g)].map(([, path = '']) =>
+    read(normalize(join(dirname(test), path))),
+  );
+  return [text, ...helpers].join('\n');
 }
 
 /** What is wrong with one link of a page; undefined when nothing is. */
@@ -185,6 +229,38 @@ describe('the documentation', () => {
       }
     expect(calls).to.be.above(100);
     expect(faults).to.deep.equal([]);
+  });
+
+  it('has no block of commands that no test runs, but for those that say why', () => {
+    const tests = files
+      .filter((file) => /^test\/.*\.(?:test|suite)\.ts$/.test(file) && file !== 'test/docs.test.ts')
+      .map(withHelpers);
+    const isNamed = (page: string, headings: readonly string[]): boolean =>
+      tests.some(
+        (text) =>
+          text.includes(basename(page)) &&
+          headings.some((heading) =>
+            ["'", '"', '# '].some((before) =>
+              ["'", '"', '\\n'].some((after) => text.includes(before + heading + after)),
+            ),
+          ),
+      );
+    const unused = new Set(Object.keys(RUN_OTHERWISE));
+    const faults: string[] = [];
+    let blocks = 0;
+    for (const page of pages.filter((one) => one === 'README.md' || one.startsWith('docs/')))
+      for (const headings of shellBlocks(page)) {
+        blocks++;
+        const section = `${page}#${headings.at(-1) ?? ''}`;
+        const reason = [page, section].find((name) => name in RUN_OTHERWISE);
+        if (reason !== undefined) unused.delete(reason);
+        else if (!isNamed(page, headings.slice(1))) faults.push(section);
+      }
+    expect(blocks).to.be.above(100);
+    expect(faults).to.deep.equal([]);
+    expect([...unused], 'reasons for what is not there').to.deep.equal([]);
+    const named = Object.values(RUN_OTHERWISE).flatMap((reason) => reason.match(/test\/[\w/.-]+\.ts/g) ?? []);
+    expect(named.filter((file) => !files.includes(file))).to.deep.equal([]);
   });
 
   it('names tests by titles that they have', () => {
