@@ -62,16 +62,20 @@ describe('docs/rotation.md, to the letter', function () {
 
   it('a new root: published beside the old one, then in force, then the old one ends', async () => {
     const [ask = '', sign = '', stage = '', switchOver = ''] = await documentedBlocks(PAGE, 'A new root');
+    await passphrases();
+    // As on a server: its keys have a passphrase, and so has the new root's.
+    await run('mayfly keys passphrase --data /var/lib/mayfly --new-passphrase-file pass');
+    ca = RenewableInstance.at(scratch, 'data', 'secret');
     const before = await ca.sign();
-    await run(ask);
+    await run(ask, PASSPHRASES);
     await run(sign);
-    expect(await run(stage)).to.match(
+    expect(await run(stage, PASSPHRASES)).to.match(
       /new root CN=Example root G2, O=Example|new root O=Example, CN=Example root G2/,
     );
     const during = await ca.sign();
     const handedOut = await ca.trustedRoot();
     const former = await fingerprint();
-    await run(switchOver);
+    await run(switchOver, PASSPHRASES);
     const after = await ca.sign();
     await expectAccepted(handedOut, { before, during, after });
     const [end = ''] = await documentedBlocks(PAGE, 'The end of a window');
@@ -266,7 +270,7 @@ describe('docs/rotation.md, to the letter', function () {
     await run('mayfly trust export --data /var/lib/mayfly --public-url https://ca.example.com --out trust');
     const lost = await ca.trustedRoot();
     await rename(ca.data, ca.path('lost'));
-    await writeFile(ca.path('pass'), 'secret\n', { mode: 0o600 });
+    await passphrases();
     const values = {
       'ca.example.com/log/2026b': 'next.example.com/log/2026',
       NEW: 'new',
