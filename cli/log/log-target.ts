@@ -162,13 +162,14 @@ export async function withLogOf<T extends TargetOptions>(
   certificate: Uint8Array,
   path: string,
 ): Promise<T> {
-  const { data, url = '' } = options;
+  const { data, url } = options;
   const scts = sctsOf(certificate, path);
-  const isNamed = nameOf(options) !== undefined || NAME_AT_END.test(url.replace(/(?<!\/)\/+$/, ''));
-  if (isNamed || (data !== undefined && (await isOneLog(data)))) return options;
+  if (nameOf(options) !== undefined || (data !== undefined && (await isOneLog(data)))) return options;
   const known = await knownLogs(options);
   const log = scts.map(({ logId }) => known.get(toHex(logId))).find((one) => one !== undefined);
-  return log === undefined ? options : { ...options, log: log.name };
+  // What has no list of logs is one log, whatever its address ends with.
+  const isOne = log !== undefined && url !== undefined && (await logsListedAt(url, options)) === undefined;
+  return log === undefined || isOne ? options : { ...options, log: log.name };
 }
 
 function sctsOf(certificate: Uint8Array, path: string): readonly Sct[] {

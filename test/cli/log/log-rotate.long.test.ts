@@ -55,7 +55,7 @@ describe('mayfly log rotate', function () {
     expect(again.stderr).to.match(/called first already/);
     const staged = await log('rotate', '--stage', '--origin', 'ca.example.com/log/next');
     expect(staged.stdout).to.match(
-      /^Staged: ca\.example\.com\/log\/next, an empty log[^]*trust export[^]*log rotate --switch/,
+      /^Staged: ca\.example\.com\/log\/next, an empty log[^]*trust export[^]*log rotate --data .* --switch/,
     );
     expect(await json('rotate', '--stage'))
       .to.deep.include({ isNew: false })
