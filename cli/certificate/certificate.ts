@@ -20,11 +20,11 @@ import { loadTrust } from './trust.ts';
 import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readFileOrStdin, readAccessToken } from '../program/input-file.ts';
 import { parseChoice } from '../program/options.ts';
+import { trustPath, type TrustOptions } from '../verify/chosen-trust.ts';
 
-interface CertificateOptions {
+interface CertificateOptions extends TrustOptions {
   readonly url: string;
   readonly tokenFile?: string;
-  readonly trust?: string;
   readonly accessTokenFile?: string;
   readonly out: string;
   readonly issuer?: string;
@@ -74,6 +74,7 @@ export const register: RegisterCommand = (program) => {
       '--trust <path>',
       'check against this (from `mayfly trust export`), not against the service itself',
     )
+    .option('--trusted-root <path>', 'the same, as it is called where a bundle is made or verified')
     .option('--access-token-file <file>', 'file with the access token of the log, read only without --trust')
     .option('--out <dir>', 'where to write cert.pem and chain.pem', '.')
     .option('--key-out <file>', 'keep the fresh private key there, mode 0600 ("-" writes it to stdout)')
@@ -98,7 +99,7 @@ async function getCertificate(options: CertificateOptions, speak: Speaker): Prom
   const logToken = await readAccessToken(options.accessTokenFile, 'access token');
   const service = new ServiceClient(parseUrl(options.url, '--url'), logToken);
   // Before the login, so that nobody logs in for nothing.
-  const trust = await loadTrust(options.trust, service);
+  const trust = await loadTrust(trustPath(options), service);
   const paths = credentialPaths(options.out, options.keyOut === '-' ? undefined : options.keyOut);
   if (options.force !== true) await requireReplaceable(paths);
   const leftBehind = await keyLeftBehind(options.out, paths);
@@ -168,11 +169,11 @@ const tokenSource = (options: CertificateOptions, flow: LoginFlow | undefined) =
 /** On stdout the key is alone. */
 function report(
   outcome: CertificateOutcome,
-  { trust, keyOut }: CertificateOptions,
+  { keyOut, ...options }: CertificateOptions,
   { privatePem = '' }: ClientKey,
   speak: Speaker,
 ): void {
-  const text = certificateText(outcome, trust);
+  const text = certificateText(outcome, trustPath(options));
   if (keyOut === '-') notify(text);
   speak.answer(certificateFacts(outcome), keyOut === '-' ? privatePem.replace(/\n$/, '') : text);
 }

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { IN_TOTO_PAYLOAD_TYPE, preAuthenticationEncoding } from '../../bundle/format/envelope.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
+import { trustPath } from '../verify/chosen-trust.ts';
 import { bytesOf, requireOneStdin, STDIN } from './artifact.ts';
 import { signArtifacts, type SignedBytes } from './sign-artifacts.ts';
 import { report, requireOneAnswer } from './sign-report.ts';
@@ -73,7 +74,7 @@ async function attestFile(
     clock: Date.now,
     speak,
   });
-  report(outcome, speak, options.trustedRoot ?? options.trustConfig);
+  report(outcome, speak, trustPath(options) ?? options.trustConfig);
 }
 
 async function signStatement(

@@ -1,5 +1,6 @@
 /** `mayfly sign`: a standard bundle for each file, under one certificate. */
 import { action, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { trustPath } from '../verify/chosen-trust.ts';
 import { bytesOf, requireOneStdin } from './artifact.ts';
 import { signArtifacts, type SignedBytes } from './sign-artifacts.ts';
 import { report, requireOneAnswer } from './sign-report.ts';
@@ -51,7 +52,7 @@ async function signFiles(
     clock: Date.now,
     speak,
   });
-  report(outcome, speak, options.trustedRoot ?? options.trustConfig);
+  report(outcome, speak, trustPath(options) ?? options.trustConfig);
 }
 
 async function signFile(file: string, key: SigningKey): Promise<SignedBytes> {

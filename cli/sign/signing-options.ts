@@ -25,6 +25,7 @@ export const withSigningOptions = (command: CommandUnknownOpts): CommandUnknownO
     .option('--trust-config <file>', 'sign with the services of this client trust config, of any Sigstore')
     .option('--signing-config <file>', 'sign with the services of this signing config; with --trusted-root')
     .option('--trusted-root <path>', 'verify the bundle by this trusted root before it is handed over')
+    .option('--trust <path>', 'the same as --trusted-root, as other commands call it')
     .option('--bundle <file>', 'where the bundle goes ("-" is stdout; default: FILE.sigstore.json)')
     .option('--output <dir>', 'the directory that the bundles go to, each as NAME.sigstore.json')
     .option('--force', 'replace bundles that are there already')

@@ -13,15 +13,14 @@ import type { NamedIssuer } from '../certificate/identity-token.ts';
 import { ServiceClient } from '../certificate/service.ts';
 import { CommandError } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
-import { fileOfExport, readTrustedRootFile } from '../verify/chosen-trust.ts';
+import { fileOfExport, readTrustedRootFile, trustPath, type TrustOptions } from '../verify/chosen-trust.ts';
 import { selectServices } from './select-services.ts';
 
 /** Options that say which Sigstore. */
-export interface ServiceOptions {
+export interface ServiceOptions extends TrustOptions {
   readonly url?: string;
   readonly trustConfig?: string;
   readonly signingConfig?: string;
-  readonly trustedRoot?: string;
 }
 
 /** The services of one run. */
@@ -42,8 +41,8 @@ export const USUAL_URL = 'http://127.0.0.1:5555';
 /** The services that the options name, at `now` (milliseconds since the epoch). Rejects with {@link CommandError}: `USAGE` for options and files
  * that cannot be used, others where the service does not say what is needed. */
 export async function signingServices(options: ServiceOptions, now: number): Promise<SigningServices> {
-  checkCombination(options);
-  const { trustedRoot } = options;
+  const trustedRoot = trustPath(options);
+  checkCombination(options, trustedRoot);
   const trustConfig = options.trustConfig && fileOfExport(options.trustConfig, 'client_trust_config.json');
   const signingConfig =
     options.signingConfig && fileOfExport(options.signingConfig, 'signing_config.v0.2.json');
@@ -65,10 +64,13 @@ export async function signingServices(options: ServiceOptions, now: number): Pro
     );
     return chosen(config, await readTrustedRootFile(trustedRoot ?? '', '--trusted-root'), now);
   }
-  return servicesAt(options, now);
+  return servicesAt(options.url, trustedRoot, now);
 }
 
-function checkCombination({ url, trustConfig, signingConfig, trustedRoot }: ServiceOptions): void {
+function checkCombination(
+  { url, trustConfig, signingConfig }: ServiceOptions,
+  trustedRoot: string | undefined,
+): void {
   const places = [url, trustConfig, signingConfig].filter((place) => place !== undefined);
   if (places.length > 1)
     throw usage('--url, --trust-config and --signing-config each say where to sign', 'Give one of them.');
@@ -155,7 +157,8 @@ const hasNoTime = ({ majorApiVersion }: SigningService): boolean => majorApiVers
 
 /** The service is asked at the address that was given, whatever it calls itself: no token goes elsewhere. */
 async function servicesAt(
-  { url = USUAL_URL, trustedRoot }: ServiceOptions,
+  url = USUAL_URL,
+  trustedRoot: string | undefined,
   now: number,
 ): Promise<SigningServices> {
   const authority = new ServiceClient(parseUrl(url, '--url'));

@@ -12,6 +12,21 @@ import { CommandError } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
 import { readTrustDirectory } from './trust-directory.ts';
 
+/** The option that says whom to believe, by either of its names. */
+export interface TrustOptions {
+  readonly trust?: string;
+  readonly trustedRoot?: string;
+}
+
+/** What the option names; undefined where it is not given. Throws {@link CommandError} `USAGE` where it is given by both names. */
+export function trustPath({ trust, trustedRoot }: TrustOptions): string | undefined {
+  if (trust !== undefined && trustedRoot !== undefined)
+    throw new CommandError('USAGE', 'give --trusted-root or --trust, not both', {
+      hint: 'They take the same files.',
+    });
+  return trust ?? trustedRoot;
+}
+
 /** The file that an option names: `path` itself, or the one of that name in the directory of `mayfly trust export` that it is. */
 export const fileOfExport = (path: string, name: string): string =>
   kindOf(path) === 'directory' ? join(path, name) : path;

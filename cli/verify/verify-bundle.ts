@@ -10,16 +10,15 @@ import { readArtifact, type ArtifactOptions } from './artifact-file.ts';
 import { predicatePolicy, signerPolicy, type PredicateOptions, type SignerOptions } from './bundle-policy.ts';
 import { bundleFacts, bundleReport, bundleText } from './bundle-report.ts';
 import { predicateUri } from '../sign/statement.ts';
-import { readTrust } from './chosen-trust.ts';
+import { readTrust, trustPath, type TrustOptions } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
 import { readHead } from './head-file.ts';
 import { judgedInput } from './judged-input.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify bundle`. */
-export interface VerifyBundleOptions extends ArtifactOptions, SignerOptions, PredicateOptions, DenyOptions {
-  readonly trust?: string;
-  readonly trustedRoot?: string;
+export interface VerifyBundleOptions
+  extends ArtifactOptions, SignerOptions, PredicateOptions, DenyOptions, TrustOptions {
   readonly predicateType?: string;
   readonly minEntries?: string;
   readonly minTimestamps?: string;
@@ -60,7 +59,7 @@ async function requestOf(options: VerifyBundleOptions, file: string): Promise<Bu
     '--head': options.head,
   });
   const signer = await signerPolicy(options);
-  const trust = new BundleTrust(await readTrust(trustPath(options)), platformCrypto);
+  const trust = new BundleTrust(await readTrust(requiredTrust(options)), platformCrypto);
   const bundle = await readFileOrStdin(file, 'BUNDLE', BUNDLE_HINT, BUNDLE_LIMIT);
   return {
     bundle,
@@ -91,10 +90,8 @@ function requireOneStdin(files: Readonly<Record<string, string | undefined>>): v
     throw usage(`stdin can be only one of ${onStdin.join(' and ')}`, 'Write the other one into a file.');
 }
 
-function trustPath({ trust, trustedRoot }: VerifyBundleOptions): string {
-  if (trust !== undefined && trustedRoot !== undefined)
-    throw usage('give --trusted-root or --trust, not both', 'They take the same files.');
-  const path = trust ?? trustedRoot;
+function requiredTrust(options: VerifyBundleOptions): string {
+  const path = trustPath(options);
   if (path !== undefined) return path;
   throw usage(
     'give --trusted-root: without CAs, logs and authorities of your own to believe nothing can be judged',

@@ -5,7 +5,7 @@ import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certi
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { readCertificateFile } from './certificate-file.ts';
-import { readTrust } from './chosen-trust.ts';
+import { readTrust, trustPath, type TrustOptions } from './chosen-trust.ts';
 import type { DenyOptions } from './deny-file.ts';
 import { readHead } from './head-file.ts';
 import { identityPolicy, type IdentityOptions } from './identity-options.ts';
@@ -14,8 +14,7 @@ import { platformCrypto } from './platform-crypto.ts';
 import { verificationFacts, verificationReport, verificationText } from './verification-report.ts';
 
 /** Options of `mayfly verify certificate`. */
-export interface VerifyCertificateOptions extends DenyOptions, IdentityOptions {
-  readonly trust?: string;
+export interface VerifyCertificateOptions extends DenyOptions, IdentityOptions, TrustOptions {
   readonly at?: string;
   readonly proof?: string;
   readonly head?: string;
@@ -31,7 +30,7 @@ export async function verifyCertificateFile(
 ): Promise<boolean> {
   const policy = await identityPolicy(options);
   const at = timeOf(options.at);
-  const trust = await readTrust(trustOf(options.trust));
+  const trust = await readTrust(requiredTrust(options));
   const [file = ''] = args;
   if ([file, options.proof, options.head].filter((one) => one === '-').length > 1)
     throw new CommandError('USAGE', 'stdin can be only one of CERT, --proof and --head', {
@@ -70,8 +69,9 @@ const NO_SIGNATURE =
 
 const PROOF_HINT = 'Make one with: mayfly log proof CERT --url URL';
 
-function trustOf(directory: string | undefined): string {
-  if (directory !== undefined) return directory;
+function requiredTrust(options: VerifyCertificateOptions): string {
+  const path = trustPath(options);
+  if (path !== undefined) return path;
   throw new CommandError(
     'USAGE',
     'give --trust: without roots and log keys of your own nothing can be judged',

@@ -16,13 +16,12 @@ import {
 } from '../../verify/timestamp.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
-import { readTrust } from './chosen-trust.ts';
+import { readTrust, trustPath, type TrustOptions } from './chosen-trust.ts';
 import { parseDigest } from './digest-option.ts';
 import { platformCrypto } from './platform-crypto.ts';
 
 /** Options of `mayfly verify timestamp`. */
-export interface VerifyTimestampOptions {
-  readonly trust?: string;
+export interface VerifyTimestampOptions extends TrustOptions {
   readonly artifact?: string;
   readonly digest?: string;
   readonly nonce?: string;
@@ -39,7 +38,7 @@ export async function verifyTimestampFile(
   const digestOf = digests(options);
   const nonce = nonceOf(options.nonce);
   const policy = policyOf(options.policy);
-  const { trustedRoot } = await readTrust(trustOf(options.trust));
+  const { trustedRoot } = await readTrust(requiredTrust(options));
   const authorities = trustedRoot?.timestampAuthorities ?? [];
   if (authorities.length === 0)
     throw usage(
@@ -106,7 +105,8 @@ function policyOf(policy: string | undefined): string | undefined {
   throw usage('--policy takes a dotted object identifier', 'As in 1.3.6.1.4.1.57264.2.');
 }
 
-function trustOf(path: string | undefined): string {
+function requiredTrust(options: VerifyTimestampOptions): string {
+  const path = trustPath(options);
   if (path !== undefined) return path;
   throw usage(
     'give --trust: without authorities of your own to believe nothing can be judged',

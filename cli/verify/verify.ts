@@ -84,6 +84,7 @@ export const register: RegisterCommand = (program) => {
       '--trust <path>',
       'directory of `trust export`, a trusted_root.json, or a client trust config of Sigstore',
     )
+    .option('--trusted-root <path>', 'the same, as `verify bundle` calls it')
     .option('--identity <text>', 'the identity that the certificate must be for, exactly')
     .option('--issuer <url>', 'the OpenID issuer that must have vouched for it, exactly')
     .option(
@@ -131,6 +132,7 @@ export const register: RegisterCommand = (program) => {
       '--trust <path>',
       'directory of `trust export`, a trusted_root.json, or a client trust config of Sigstore',
     )
+    .option('--trusted-root <path>', 'the same, as `verify bundle` calls it')
     .option(
       '--artifact <file>',
       'what was timestamped; beside a signature that is the signature, in its raw bytes',

@@ -161,6 +161,34 @@ describe('mayfly sign and mayfly attest', function () {
     expect(none.stderr).to.match(/--trusted-root: \.?\/?trusted_root\.json does not exist/);
   });
 
+  it('takes whom to trust by either name of the option, as the commands do that verify', async () => {
+    await writeFile(at('both'), 'by both names');
+    await writeFile(at('both.json'), '{}');
+    const who = ['--identity', 'ada@example.com', '--issuer', service.issuerUrl];
+    const digest = ['--digest', `sha256:${'00'.repeat(32)}`];
+    const commands: readonly (readonly [words: readonly string[], code: number])[] = [
+      [['sign', 'both', '--force', ...atService()], 0],
+      [['attest', 'both', '--predicate', 'both.json', '--type', 'custom', '--force', ...atService()], 0],
+      [['certificate', '--out', '.', ...atService()], 0],
+      [['verify', 'certificate', 'cert.pem', ...who], 0],
+      // It is no timestamp.
+      [['verify', 'timestamp', 'both', ...digest], 1],
+    ];
+    for (const [words, code] of commands) {
+      const names = ['--trust', '--trusted-root'];
+      for (const name of names) {
+        const result = await mayfly([...words, name, 'trust']);
+        expect(result.code, `${words.join(' ')} ${name}\n${result.stderr}`).to.equal(code);
+        expect(result.stdout + result.stderr).not.to.match(/own word only|unknown option|give --trust/);
+      }
+      const twice = await mayfly([...words, ...names.flatMap((name) => [name, 'trust'])]);
+      expect(twice, words.join(' ')).to.include({ code: 2, stdout: '' });
+      expect(twice.stderr).to.include('give --trusted-root or --trust, not both');
+    }
+    const made = ['cert.pem', 'chain.pem', 'both', 'both.json', 'both.sigstore.json'];
+    await Promise.all(made.map((name) => rm(at(name))));
+  });
+
   it('reads stdin, and has nothing on stdout but the bundle, also when its reader is another program', async () => {
     const artifact = 'from a pipe '.repeat(100_000);
     const { code, stdout, stderr } = await mayfly(['sign', '-', ...atService()], { stdin: artifact });
