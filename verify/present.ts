@@ -11,5 +11,6 @@ export function requireNotAhead(time: number, clock: number, says: string): void
   if (time <= clock + CLOCK_TOLERANCE) return;
   throw refused(
     `${says} says ${rfc3339(time)}, which lies in the future: the clock of this machine says ${rfc3339(clock)}. Either that clock is wrong, or what signed this time is`,
+    'clock',
   );
 }

@@ -22,7 +22,7 @@ export interface Step<Name extends string = StepName> {
 }
 
 /** The first one decides with whom the fault of a verification lies: newer trust material does not help what is wrong in itself. */
-const GRAVEST_FIRST: readonly Fault[] = ['certificate', 'trust', 'policy'];
+const GRAVEST_FIRST: readonly Fault[] = ['certificate', 'clock', 'trust', 'policy'];
 
 /** With whom the fault of a verification lies; undefined when all of its steps passed. */
 export const faultOf = (steps: readonly { readonly fault?: Fault }[]): Fault | undefined =>

@@ -6,9 +6,10 @@ export type VerifyCode = 'REFUSED' | 'BAD_TRUST' | 'BAD_DENY_LIST';
 
 /**
  * With whom a refusal lies: the `certificate` and what came with it, the `policy` (a certificate that is genuine, but not one that was asked
- * for), or the `trust` (the CA or log is one that newer trust material may know; who holds old material sees it refuse good certificates).
+ * for), the `trust` (the CA or log is one that newer trust material may know; who holds old material sees it refuse good certificates), or the
+ * `clock` (what was signed is of a time that this machine says is still to come: one of the two is wrong).
  */
-export type Fault = 'certificate' | 'policy' | 'trust';
+export type Fault = 'certificate' | 'policy' | 'trust' | 'clock';
 
 /** Why a verification fails or cannot be done. */
 export class VerifyError extends MayflyError<VerifyCode> {

@@ -72,6 +72,8 @@ const FAULTS: Readonly<Record<BundleFault, string>> = {
   policy: 'What was found is genuine, but not what was asked for.',
   trust:
     'The fault may be that of the trust: it is older, or of other services. Get the newest files from who runs the services before you take the artifact for forged.',
+  clock:
+    'The fault may be that of the clock of this machine, which says that this time is still to come. Set the clock right before you take the artifact for forged.',
 };
 
 function linesOf(name: BundleStep, { steps, skipped }: BundleReport): string[] {

@@ -54,6 +54,8 @@ const FAULTS: Readonly<Record<Fault, string>> = {
   policy: 'The certificate is genuine, but not one that was asked for.',
   trust:
     'The fault may be that of the trust: it is older, or of another CA. Get the newest files from who runs the CA before you take the certificate for forged.',
+  clock:
+    'The fault may be that of the clock of this machine, which says that this time is still to come. Set the clock right before you take the certificate for forged.',
 };
 
 function lineOf(name: StepName, { steps, skipped }: VerificationReport): string | undefined {

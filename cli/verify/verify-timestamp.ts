@@ -216,6 +216,8 @@ const FAULTS = {
   policy: 'The timestamp is genuine, but not the one that was asked for.',
   trust:
     'The fault may be that of the trust: it is older, or of another authority. Get the newest files from who runs the authority before you take the timestamp for forged.',
+  clock:
+    'The fault may be that of the clock of this machine, which says that this time is still to come. Set the clock right before you take the timestamp for forged.',
 } as const;
 
 const usage = (sentence: string, hint: string): CommandError => new CommandError('USAGE', sentence, { hint });

@@ -12,7 +12,8 @@ use or a file that cannot be used, 3 it could not be judged.
 
 A trusted root says from when to when each CA and each log counts. A log must count at the time of the SCT; every CA of the chain
 must count then, and at --at. Of a refusal the answer says whose fault it is: that of the certificate, of the policy (genuine,
-but not what was asked for), or of the trust (newer files may know the CA or the log).
+but not what was asked for), of the trust (newer files may know the CA or the log), or, of a signing time that is still to come,
+of the clock here.
 
 A certificate says who held its key in its ten minutes. No signature is looked at here, and the key signs as well a year
 later: only a trusted timestamp shows when a signature was made.

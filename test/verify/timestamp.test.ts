@@ -422,8 +422,11 @@ describe('verify/timestamp', () => {
           5 * 60_000 + 1,
           /^time: the timestamp says \S+, which lies in the future: the clock of this machine says /,
         ],
-      ] as const)
-        expect(verdictOf(await judge(tokenOf(made), [authority], { clock: SECOND - ahead }))).to.match(says);
+      ] as const) {
+        const judged = await judge(tokenOf(made), [authority], { clock: SECOND - ahead });
+        expect(verdictOf(judged)).to.match(says);
+        expect(judged.fault).to.equal(judged.ok ? undefined : 'clock');
+      }
     });
 
     it('has the nonce and the policy that were asked for', async () => {

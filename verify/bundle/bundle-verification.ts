@@ -5,15 +5,15 @@ import type { Fault } from '../verify-error.ts';
 import type { BundleStep } from './bundle-step.ts';
 import type { SigningTime } from './signing-time.ts';
 
-/** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), or the `trust` (newer trust material may know the CA, log or
- * authority). */
-export type BundleFault = 'artifact' | 'policy' | 'trust';
+/** With whom a refusal lies: the `artifact` with its bundle, the `policy` (genuine, but not what was asked for), the `trust` (newer trust material may know the CA, log or
+ * authority), or the `clock` (a signing time lies well ahead of that of who verifies: one of the two is wrong). */
+export type BundleFault = 'artifact' | 'policy' | 'trust' | 'clock';
 
 /** The answer. */
 export interface BundleVerification {
   /** Whether every step passed. */
   readonly ok: boolean;
-  /** With whom the fault lies: the artifact if anything is wrong with it, else the trust, else the policy. */
+  /** With whom the fault lies: the artifact if anything is wrong with it, else the clock, else the trust, else the policy. */
   readonly fault: BundleFault | undefined;
   /** In the order in which they were taken; `fault` of a failed one is as above. */
   readonly steps: readonly (Omit<Step<BundleStep>, 'fault'> & { readonly fault?: BundleFault })[];

@@ -147,6 +147,23 @@ describe('mayfly verify bundle', () => {
     expect(wrong.facts).to.include({ fault: 'artifact' });
   });
 
+  it('looks for the fault at the clock of this machine where a signing time is still to come', async () => {
+    const { now } = Date;
+    Date.now = () => Date.parse('2026-11-21T10:01:00Z');
+    try {
+      const { ok, facts, text } = await verify(whom);
+      expect(ok).to.equal(false);
+      expect(facts).to.deep.include({ fault: 'clock', failed: ['time'] });
+      expect(text).to.match(/^FAILED {2}time .* says 2026-11-22T10:01:00Z.* says 2026-11-21T10:01:00Z/m);
+      expect(text).to.match(/Not verified: time failed\. The fault may be that of the clock of this machine/);
+      // What is wrong in itself is not excused by the clock.
+      const wrong = await verify({ ...whom, artifact: at('other') });
+      expect(wrong.facts).to.include({ fault: 'artifact' });
+    } finally {
+      Date.now = now;
+    }
+  });
+
   it('wants to know whom it must be by', async () => {
     expect(await wrongUse({})).to.match(/--identity and --issuer/);
     expect(await wrongUse({ identity: IDENTITY })).to.match(/--issuer or --issuer-regexp is missing/);

@@ -109,7 +109,7 @@ describe('verify/bundle', () => {
       for (const part of [{}, { entries: [] }, { timestamps: [], entries: bundle.entries.slice(0, 1) }]) {
         expect(await late(part, 5 * MINUTE)).to.equal('ok');
         expect(await late(part, 5 * MINUTE + 1000)).to.match(
-          /^artifact \| time: the (?:log|timestamp of) .* says 2026-11-22T10:01:00Z, which lies in the future: the clock of this machine says 2026-11-22T09:55:59Z/,
+          /^clock \| time: the (?:log|timestamp of) .* says 2026-11-22T10:01:00Z, which lies in the future: the clock of this machine says 2026-11-22T09:55:59Z/,
         );
       }
       // Where nothing else says when it was, it is judged at the present, which is not ahead.
