@@ -144,7 +144,8 @@ export async function exchangeRaw(
     const { status, headers } = response;
     return new Response(await readBounded(response, maxBytes, what), { status, headers });
   } catch (error) {
-    throw error instanceof CommandError ? error : unreachable(error, url, what, timeoutMs);
+    if (error instanceof CommandError) throw error;
+    throw unreachable(deadline.aborted ? deadline.reason : error, url, what, timeoutMs);
   }
 }
 

@@ -110,7 +110,8 @@ export async function routedFetch(input: URL | string | Request, init?: RequestI
   const options = {
     method: request.method,
     headers: Object.fromEntries(headers),
-    signal: request.signal,
+    // That of the request follows it only until the request is collected as garbage, and no deadline would end the answer.
+    signal: init?.signal ?? (input instanceof Request ? input : request).signal,
     body,
   };
   const message = await sendRouted(url, options);

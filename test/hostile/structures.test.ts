@@ -62,8 +62,8 @@ async function expectReads(
   });
   for (const text of good) await read(text);
   await fc.assert(property, { numRuns: runs(full) });
-  // Else no document came further than the first members.
-  expect(taken).to.be.greaterThan(0);
+  // Else no document came further than the first members. Of few, none may.
+  if (runs(full) === full) expect(taken).to.be.greaterThan(0);
 }
 
 const shape = (file: string): string =>

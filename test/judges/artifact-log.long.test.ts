@@ -302,17 +302,17 @@ const DIFFERENCES: ReadonlyMap<string, string> = new Map([
 describe('judge: rekor-tiles, asked the same', function () {
   this.timeout(600_000);
   let stock: StockRekor;
+  const running: { stop(): Promise<unknown> }[] = [];
   let own: V2Server;
 
   before(async function () {
     const program = await needClient(this, 'rekor-tiles-2.3.0');
-    own = await startV2Server({ refusesDuplicates: true });
-    stock = await startRekor(program, own.made.root);
+    running.push((own = await startV2Server({ refusesDuplicates: true })));
+    running.unshift((stock = await startRekor(program, own.made.root)));
   });
 
   after(async () => {
-    await stock.stop();
-    await own.stop();
+    for (const one of running) await one.stop();
   });
 
   const post = async (url: string, body: string): Promise<EntryAnswer & { status: number }> => {

@@ -170,15 +170,20 @@ describe('docs/rotation.md: logs', function () {
     expect(events).to.include('former log ended');
   };
 
-  /** Runs the commands of a section; `times` says what TIME and T are by then. */
-  const replay = async (heading: string, times: () => Promise<string>): Promise<string[]> => {
+  /** Runs the commands of a section; `times` says what TIME and T are by then, `logIds` what LOGID1 and LOGID2. */
+  const replay = async (
+    heading: string,
+    times: () => Promise<string>,
+    logIds: readonly string[] = [],
+  ): Promise<string[]> => {
     const outputs: string[] = [];
     for (const line of await documentedCommands('rotation.md', heading)) {
       const time = / (?:TIME|T) /.test(line) ? await times() : '';
       const command = line
         .replaceAll('/var/lib/mayfly', data)
         .replaceAll('/run/secrets/mayfly', join(cwd, 'passphrase'))
-        .replace(/ (?:TIME|T) /, ` ${time} `);
+        .replace(/ (?:TIME|T) /, ` ${time} `)
+        .replace(/\bLOGID(\d)\b/, (_, number) => logIds[Number(number) - 1] ?? '');
       if (/^systemctl (?:re)?start mayfly$/.test(command)) await restartAndEnd(outputs);
       else if (command.startsWith('mayfly ')) outputs.push(ok(await run(...command.split(' ').slice(1))));
       else outputs.push(execFileSync('sh', ['-ec', command], { cwd, encoding: 'utf8' }));
@@ -355,10 +360,12 @@ describe('docs/rotation.md: logs', function () {
       await ask(await emailToken({ issuer }));
       await service?.close();
       ok(await run('trust', 'export', '--data', data, '--out', 'trust'));
+      const { artifactLogs } = parseTrustedRoot(await readFile(join(cwd, 'trust/trusted_root.json'), 'utf8'));
       await rm(data, { recursive: true });
       cpSync(join(cwd, 'backup'), data, { recursive: true });
       const TIME = `${new Date(Date.now() + 2000).toISOString().slice(0, 19)}Z`;
-      await replay('## A restored backup', () => Promise.resolve(TIME));
+      const logIds = artifactLogs.map(({ logId }) => Buffer.from(logId).toString('base64'));
+      await replay('## A restored backup', () => Promise.resolve(TIME), logIds);
       await ask(await emailToken({ issuer }));
       expect(received).to.have.length(3);
       for (const certificate of received) ok(await verifyOne(certificate));

@@ -3,6 +3,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { exchange, exchangeRaw, requireSafeTransport } from '../../../cli/certificate/http.ts';
 import { identityToken } from '../../../cli/certificate/identity-token.ts';
@@ -247,6 +249,24 @@ describe('cli/certificate: talking to a service', () => {
     };
     expect(await new ServiceClient(new URL('/fulcio', base)).trustBundle()).to.deep.equal(['x']);
     expect(path).to.equal('/fulcio/api/v2/trustBundle');
+  });
+
+  it('ends an answer that trickles in time, whatever is collected as garbage meanwhile', async () => {
+    answer = (_req, res) => {
+      res.writeHead(200);
+      const trickle = setInterval(() => res.write('x'), 10);
+      res.on('close', () => {
+        clearInterval(trickle);
+      });
+    };
+    setFlagsFromString('--expose-gc');
+    const collecting = setInterval(runInNewContext('gc') as () => void, 20);
+    try {
+      const { message } = await failure(exchangeRaw(base, 'it', {}, { timeoutMs: 200 }));
+      expect(message).to.contain('did not answer within');
+    } finally {
+      clearInterval(collecting);
+    }
   });
 
   it('gives up on a service that does not answer, answers too much, or sends elsewhere', async () => {
