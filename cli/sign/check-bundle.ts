@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { printable } from '../../core/printable.ts';
 import type { Artifact } from '../../verify/bundle/artifact.ts';
 import type { BundleTrust } from '../../verify/bundle/bundle-trust.ts';
+import type { BundleFault } from '../../verify/bundle/bundle-verification.ts';
 import type { SigningTime, Thresholds } from '../../verify/bundle/signing-time.ts';
 import { verifyBundle } from '../../verify/bundle/verify-bundle.ts';
 import { exactly } from '../../verify/identity-policy.ts';
@@ -19,7 +20,7 @@ interface BundleExpectation {
   readonly trust: BundleTrust;
   /** How many timestamps and log entries it must have. */
   readonly thresholds: Thresholds;
-  /** Milliseconds since the epoch: at which the certificate counts where nothing else says when it signed. */
+  /** Milliseconds since the epoch, by the clock here: at which the certificate counts where nothing else says when it signed. */
   readonly now: number;
 }
 
@@ -36,13 +37,14 @@ export async function checkBundle(
     signer: { type: 'certificate', identity: { identity: exactly(identity), issuer: exactly(issuer) } },
     thresholds,
     now,
+    clock: now,
   });
   if (ok) return times;
   const failed = steps.filter((step) => !step.ok).map(({ name, detail }) => `${name}: ${detail}`);
   throw new CommandError(
     'FAILED',
     `the bundle of ${printable(expected.name)} does not hold: ${failed.join('; ')}`,
-    { hint: fault === 'trust' ? STALE : 'Nothing was written: no verifier would take it.' },
+    { hint: HINTS[fault ?? 'artifact'] ?? 'Nothing was written: no verifier would take it.' },
   );
 }
 
@@ -54,5 +56,8 @@ const artifactOf = ({ digest, bytes }: ReadArtifact): Artifact => ({
   },
 });
 
-const STALE =
-  'Nothing was written. Is the trusted root that of these services, and the newest? Get it from who runs them.';
+const HINTS: Partial<Record<BundleFault, string>> = {
+  trust:
+    'Nothing was written. Is the trusted root that of these services, and the newest? Get it from who runs them.',
+  clock: 'Nothing was written. Set the clock of this machine where it is wrong, and sign again.',
+};
