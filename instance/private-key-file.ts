@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { dirname } from 'node:path';
 import { readNamedKey, writeKeyPem } from '../signers/key-file.ts';
-import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
+import { shareOwner, syncDirectory, writeNewWhole } from '../storage/durable-file.ts';
 import { readWhole } from '../storage/read-whole.ts';
 import { systemFault } from './data-directory-error.ts';
 
@@ -25,7 +25,7 @@ export const isKeyEncrypted = async (file: string): Promise<boolean> =>
   /ENCRYPTED/.test(Buffer.from(await readKeyFile(file)).toString('latin1'));
 
 /** Writes a new key, with the owner of the key in `like`, and encrypted with the passphrase where that one is encrypted: the service is started with one
- * passphrase, or none. Durable when it resolves, with whether it is encrypted. Rejects with DataDirectoryError, also where the file is there. */
+ * passphrase, or none. A crash leaves no file or the whole one. Durable when it resolves, with whether it is encrypted. Rejects with DataDirectoryError, also where the file is there. */
 export async function writeKeyLike(
   like: string,
   file: string,
@@ -34,7 +34,7 @@ export async function writeKeyLike(
 ): Promise<boolean> {
   const isEncrypted = await isKeyEncrypted(like);
   try {
-    await writeNew(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
+    await writeNewWhole(file, writeKeyPem(key, isEncrypted ? passphrase : undefined), 0o600);
     await shareOwner(file, like);
     await syncDirectory(dirname(file));
   } catch (error) {

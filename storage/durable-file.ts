@@ -1,6 +1,6 @@
 /** Files that are there whole, or not at all, whenever the power goes. Whatever fails is a FileFault. */
 import { randomBytes } from 'node:crypto';
-import { chown, open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { chown, link, open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { naming } from './file-fault.ts';
@@ -44,6 +44,28 @@ export async function writeNew(path: string, content: string | Uint8Array, mode:
   }
 }
 
+/** {@link writeNew} for a file that must never be seen in part, as a key that the same command takes up again: a crash leaves no file or the whole one, and perhaps a temporary
+ * file that nobody reads. Where the file system has no links, it is {@link writeNew}. The directory's flush is the caller's. */
+export async function writeNewWhole(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const temporary = temporaryOf(path);
+  await writeNew(temporary, content, mode);
+  try {
+    // Unlike a rename, it never replaces what is there.
+    await link(temporary, path);
+  } catch (error) {
+    if (!NO_LINKS.includes(systemCode(error) ?? '')) throw error;
+    await writeNew(path, content, mode);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** What systems say where a file cannot have two names. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+const temporaryOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+
 /** Writes `bytes` to `path`, with exactly `mode` whatever the process's umask: temporary file in the same directory, fsync, rename, fsync of the directory. A crash
  * leaves the old file or the new one, and perhaps a temporary file that nobody reads: see {@link removeTemporary}. */
 export async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
@@ -72,7 +94,7 @@ interface Attributes {
 }
 
 async function write(path: string, bytes: Uint8Array, attributes: Attributes): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryOf(path);
   try {
     const handle = await naming(temporary, 'opened', open(temporary, 'wx', attributes.mode));
     try {
@@ -102,10 +124,10 @@ async function writeAndSync(path: string, handle: FileHandle, bytes: Uint8Array)
   await naming(path, 'synced', handle.sync());
 }
 
-/** The names of the temporary files of {@link writeDurably}. */
+/** The names of the temporary files of {@link writeDurably} and {@link writeNewWhole}. */
 const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
-/** Removes what a crash left of {@link writeDurably} in `directory`, which may be missing; resolves with how many files
+/** Removes what a crash left of {@link writeDurably} and {@link writeNewWhole} in `directory`, which may be missing; resolves with how many files
  * that were. Only for the one writer there. */
 export async function removeTemporary(directory: string): Promise<number> {
   const names = await readdir(directory).catch((error: unknown) => {

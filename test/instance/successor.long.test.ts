@@ -80,6 +80,18 @@ for (const { what, of, stage, switchOver } of KINDS)
       return entry !== undefined && entry.window.end === undefined;
     };
 
+    it('is staged by the same command wherever that was killed, also while it wrote the key', async () => {
+      for (const [step, copy] of await copiesOf(() => stage(ca, ca.data))) {
+        const left = of(dataPaths(copy));
+        if (await isMissing(left.nextChain)) await stage(ca, copy);
+        const pem = await readFile(left.nextChain, 'utf8');
+        const { publicKey } = await signerOfChain(pem, [left.key, left.nextKey], undefined);
+        const der = decodePem(pem)[0]?.bytes ?? new Uint8Array();
+        expect(parseCertificate(der).spki, step).to.deep.equal(publicKey);
+        await rm(copy, { recursive: true });
+      }
+    });
+
     it('is in force, or not yet, wherever the switch was killed, and the same command finishes', async () => {
       await stage(ca, ca.data);
       const former = await inForce(succession);

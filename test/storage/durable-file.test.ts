@@ -11,6 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -21,6 +23,7 @@ import {
   syncDirectory,
   writeDurably,
   writeNew,
+  writeNewWhole,
 } from '../../storage/durable-file.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { systemCode } from '../../core/errors.ts';
@@ -71,16 +74,38 @@ describe('storage/durable-file', () => {
   it('writes a new file with its mode, whatever the umask, and never over one that is there', async () => {
     const umask = process.umask(0o027);
     try {
-      for (const mode of [0o600, 0o644]) {
-        const file = join(root, String(mode));
-        await writeNew(file, 'first', mode);
-        expect(statSync(file).mode & 0o777).to.equal(mode);
-        expect(systemCode(await failureOf(writeNew(file, 'second', mode)))).to.equal('EEXIST');
-        expect(readFileSync(file, 'utf8')).to.equal('first');
-      }
+      for (const write of [writeNew, writeNewWhole])
+        for (const mode of [0o600, 0o644]) {
+          const file = join(root, `${write.name} ${mode}`);
+          await write(file, 'first', mode);
+          expect(statSync(file).mode & 0o777).to.equal(mode);
+          expect(statSync(file).nlink).to.equal(1);
+          expect(systemCode(await failureOf(write(file, 'second', mode)))).to.equal('EEXIST');
+          expect(readFileSync(file, 'utf8')).to.equal('first');
+        }
+      expect(readdirSync(root).filter((name) => name.startsWith('.'))).to.deep.equal([]);
     } finally {
       process.umask(umask);
     }
+  });
+
+  it('writes a new file where the file system has no links, and no other failure is taken for that', async () => {
+    const { link } = promises;
+    const file = join(root, 'file');
+    let fault = 'EPERM';
+    promises.link = () => Promise.reject(Object.assign(new Error('made up'), { code: fault }));
+    syncBuiltinESMExports();
+    try {
+      await writeNewWhole(file, 'first', 0o600);
+      expect(systemCode(await failureOf(writeNewWhole(file, 'second', 0o600)))).to.equal('EEXIST');
+      fault = 'EIO';
+      expect(systemCode(await failureOf(writeNewWhole(join(root, 'other'), '', 0o600)))).to.equal('EIO');
+    } finally {
+      promises.link = link;
+      syncBuiltinESMExports();
+    }
+    expect(readdirSync(root)).to.deep.equal(['file']);
+    expect(readFileSync(file, 'utf8')).to.equal('first');
   });
 
   it('replaces a file with its mode, whatever the umask, and behind a link', async () => {

@@ -10,7 +10,7 @@ import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
 import { writeKeyPem } from '../../../signers/key-file.ts';
 import { generateKey } from '../../../signers/key-types.ts';
-import { replaceDurably, shareOwner, syncDirectory, writeNew } from '../../../storage/durable-file.ts';
+import { replaceDurably, shareOwner, syncDirectory, writeNewWhole } from '../../../storage/durable-file.ts';
 import { quotedPath } from '../../../storage/quoted-path.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
@@ -128,7 +128,7 @@ async function writeNextKey(paths: DataPaths, pem: string, isThere: boolean): Pr
   try {
     if (isThere) await replaceDurably(file, utf8(pem));
     else {
-      await writeNew(file, pem, 0o600);
+      await writeNewWhole(file, pem, 0o600);
       await shareOwner(file, paths.keys);
       await syncDirectory(paths.keys);
     }
