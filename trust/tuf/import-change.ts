@@ -28,7 +28,7 @@ export interface Imported {
 /**
  * Publishes `change` in the repository in `directory`: checks signatures, thresholds, versions and ends as a client would, has one of `signers` sign
  * the snapshot and the timestamp, and writes everything so that a crash leaves the old repository whole. The same change twice is no
- * fault: the second time nothing happens. Only what was signed is published: what else stands in the file is left out. Rejects with {@link TufError} `TUF_REFUSED` for what must
+ * fault: the second time only what a crash kept from being written is. Only what was signed is published: what else stands in the file is left out. Rejects with {@link TufError} `TUF_REFUSED` for what must
  * not be published, or could not be read afterwards, and nothing is changed.
  */
 export const importChange = (
@@ -49,7 +49,10 @@ export function importChanges(
     const repository = await requireRepository(directory);
     const { roots, root, targets, files } = followed(repository, changes, now);
     const isNew = root !== repository.root || targets !== repository.targets;
-    if (!isNew) return { repository, replaced: repository, isNew };
+    if (!isNew) {
+      await finish(directory, repository);
+      return { repository, replaced: repository, isNew };
+    }
     if (root !== repository.root) requireEnd('root', root, now);
     if (targets !== repository.targets) requireEnd('targets', targets, now);
     const signer = signers.find(({ publicKey }) => isOnlineKey(root, publicKey));
@@ -65,6 +68,14 @@ export function importChanges(
     return { repository: await requireRepository(directory), replaced: repository, isNew };
   });
 }
+
+/** What a crash after the timestamp kept from being written: nothing where all of it is there. */
+const finish = (directory: string, repository: Repository): Promise<void> =>
+  publish(directory, {
+    ...repository,
+    roots: [repository.root],
+    targetFiles: targetBytes(repository),
+  });
 
 /** Where changes lead. */
 interface Followed {
