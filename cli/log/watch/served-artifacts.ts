@@ -7,7 +7,7 @@ import { httpSource, type HttpSource } from '../../../ct-log/http-source.ts';
 import { artifactLogIdentity, type ArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { checkpointKey } from '../../../rekor/log-key.ts';
 import { artifactEntries } from '../../../rekor/stored-artifact.ts';
-import { signatureView } from '../../../search/searchable-log.ts';
+import { signatureView, type SearchedSignature } from '../../../search/searchable-log.ts';
 import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
@@ -24,7 +24,7 @@ import { routedFetch } from '../../certificate/routes.ts';
 import { CommandError } from '../../program/command.ts';
 import { readLimited } from '../../program/input-file.ts';
 import type { LogOpener } from './artifact-logs.ts';
-import { apiOf, type FollowedLog } from './followed-log.ts';
+import { apiOf, type FollowedEntry, type FollowedLog } from './followed-log.ts';
 import { RekorV1Reads, type RekorV1Tree } from './rekor-v1-reads.ts';
 import { bundleOf, hashesOf, tileProofs } from './tiles.ts';
 
@@ -230,13 +230,7 @@ function firstLog(
       return entries.map(({ index, logIndex, body, integratedTime, withheld }) => {
         const leafHash = withheld ?? hashLeaf(sha256, body);
         const entry = { index, logIndex, leafHash, body, integratedTime, namedDigests: [] };
-        const isRedacted = withheld !== undefined;
-        return {
-          index,
-          leafHash,
-          isRedacted,
-          view: signatureView(isRedacted ? { ...entry, redaction: {} } : entry),
-        };
+        return servedEntry(entry, withheld !== undefined);
       });
     },
     consistency: (first) => reads.consistency(first, size, served),
@@ -245,6 +239,17 @@ function firstLog(
     close: () => Promise.resolve(),
   };
 }
+
+/** An entry as it is followed. When one was redacted is not asked for. */
+const servedEntry = (
+  entry: Omit<SearchedSignature, 'redaction'> & Pick<FollowedEntry, 'leafHash'>,
+  isRedacted: boolean,
+): FollowedEntry => ({
+  index: entry.index,
+  leafHash: entry.leafHash,
+  isRedacted,
+  view: signatureView(isRedacted ? { ...entry, redaction: {} } : entry),
+});
 
 /** Logs for Rekor v2 that a service can have. */
 const MOST_PLACES = 64;
@@ -320,14 +325,8 @@ function secondLog(served: ServedLog, source: HttpSource, keys: readonly Trusted
       return entries.slice(first - start).map(({ leaf: body, namedDigests }, i) => {
         const index = first + i;
         const leafHash = withheld?.[index - start] ?? hashLeaf(sha256, body);
-        const isRedacted = body.length === 0;
         const entry = { index, logIndex: index, leafHash, body, namedDigests, integratedTime: undefined };
-        return {
-          index,
-          leafHash,
-          isRedacted,
-          view: signatureView(isRedacted ? { ...entry, redaction: {} } : entry),
-        };
+        return servedEntry(entry, body.length === 0);
       });
     },
     ...tileProofs(hashesOf(source, size), size),
