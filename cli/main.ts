@@ -116,16 +116,13 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Node would check no server's certificate, and a token would go to anybody on the line. It looks at the variable for each connection, also in threads and processes that are started from here on. */
 function keepTlsChecks(json: boolean): void {
-  if (process.env[UNCHECKED] !== '0') return;
-  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- of the environment
-  delete process.env[UNCHECKED];
+  if (process.env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return;
+  delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   speaker(json).note(
-    `mayfly: warning: ${UNCHECKED}=0 is not heeded: certificates of servers are checked all the same.\n` +
+    'mayfly: warning: NODE_TLS_REJECT_UNAUTHORIZED=0 is not heeded: certificates of servers are checked all the same.\n' +
       '  For a CA of your own: NODE_EXTRA_CA_CERTS=ca.pem in the environment, with its certificate in that file.',
   );
 }
-
-const UNCHECKED = 'NODE_TLS_REJECT_UNAUTHORIZED';
 
 /** Whether the option stands before any command; `mayfly verify --version` is a slip. */
 function asksForVersion(argv: readonly string[]): boolean {
