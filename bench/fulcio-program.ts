@@ -1,7 +1,7 @@
 /** Fulcio's own program: built once with Go, kept below node_modules, and started with a CA of its own and no CT log. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { findGoProgram, freePort, untilHealthy } from './go-program.ts';
-import { own } from './process.ts';
+import type { ChildProcess } from 'node:child_process';
+import { freePort } from './free-port.ts';
+import { findGoProgram, startProgram } from './go-program.ts';
 
 /** The release that Mayfly is compared with. */
 export const FULCIO_VERSION = 'v1.8.8';
@@ -51,7 +51,7 @@ let started = 0;
 /** Starts Fulcio on 127.0.0.1 and waits until it is healthy. */
 export async function startFulcioProgram(options: FulcioOptions): Promise<RunningFulcio> {
   const [port, grpc, metrics] = [await freePort(), await freePort(), await freePort()];
-  const [command = '', ...args] = [
+  const command = [
     ...(options.launcher ?? []),
     ...[options.program, 'serve', `--config-path=${options.config}`],
     ...caOptions(options.ca),
@@ -59,8 +59,7 @@ export async function startFulcioProgram(options: FulcioOptions): Promise<Runnin
     ...['--host=127.0.0.1', `--port=${port}`, '--grpc-host=127.0.0.1', `--grpc-port=${grpc}`],
     ...[`--metrics-port=${metrics}`, `--legacy-unix-domain-socket=@mayfly-${process.pid}-${++started}`],
   ];
-  const child = own(spawn(command, args, { env: { ...process.env, ...options.env }, stdio: 'ignore' }));
-  await untilHealthy(`http://127.0.0.1:${port}/healthz`, child);
+  const child = await startProgram(command, `http://127.0.0.1:${port}/healthz`, options.env);
   return { port, child };
 }
 

@@ -1,9 +1,10 @@
-/** Programs of others that Go builds once and that are kept below node_modules, and how they are waited for. */
-import { execFileSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+/** Programs of others that Go builds once and that are kept below node_modules, and how they are started. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { own, stop } from './process.ts';
+import { workFolder } from './work-folder.ts';
 
 /** A program that `go install` builds. */
 interface GoProgram {
@@ -48,20 +49,22 @@ function checkout(): string {
   return folder;
 }
 
-/** A port of 127.0.0.1 that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Waits until `url` answers with a success. Rejects when the child has ended, or after ten seconds. */
-export async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
+/** Starts a program of others, and resolves when `url` answers with a success. Rejects with the end of what it said when it
+ * ends before, or has not answered after ten seconds. */
+export async function startProgram(
+  command: readonly string[],
+  url: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ChildProcess> {
+  const [program = '', ...args] = command;
+  // A file, not a pipe: nobody has to wake up for its log while it is measured.
+  const log = join(workFolder('program'), 'log');
+  const file = openSync(log, 'w');
+  const child = own(spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', file, file] }));
+  closeSync(file);
+  const failure = (what: string): Error => new Error(`${what}:\n${readFileSync(log, 'utf8').slice(-2_000)}`);
   for (let tries = 0; tries < 100; tries++) {
-    if (child.exitCode !== null)
-      throw new Error(`${child.spawnfile} ended with ${child.exitCode} while starting`);
+    if (child.exitCode !== null) throw failure(`${program} ended with ${child.exitCode} while starting`);
     const healthy = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
       async (response) => {
         // A body that is not read keeps its connection.
@@ -70,8 +73,9 @@ export async function untilHealthy(url: string, child: ChildProcess): Promise<vo
       },
       () => false,
     );
-    if (healthy) return;
+    if (healthy) return child;
     await setTimeout(100);
   }
-  throw new Error(`${url} did not answer within ten seconds`);
+  await stop(child);
+  throw failure(`${url} did not answer within ten seconds`);
 }

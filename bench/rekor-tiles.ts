@@ -1,12 +1,12 @@
 /** Sigstore's own log for Rekor's second API beside ours: on files, as ours. */
-import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { findGoProgram, freePort, untilHealthy } from './go-program.ts';
+import { freePort } from './free-port.ts';
+import { findGoProgram, startProgram } from './go-program.ts';
 import type { System } from './mayfly.ts';
-import { own, pinned, stop } from './process.ts';
+import { pinned, stop } from './process.ts';
 import { workFolder } from './work-folder.ts';
 
 /** The release that Mayfly is compared with. */
@@ -43,14 +43,13 @@ export async function startRekorTiles(program: string, core: number): Promise<Ru
   writeFileSync(at('key.pem'), keys.privateKey.export({ format: 'pem', type: 'pkcs8' }));
   writeFileSync(at('key.pub.pem'), keys.publicKey.export({ format: 'pem', type: 'spki' }));
   const [port, grpc, metrics] = [await freePort(), await freePort(), await freePort()];
-  const [command = '', ...args] = pinned(core, [
+  const command = pinned(core, [
     ...[program, 'serve', '--hostname', 'localhost', '--http-address', '127.0.0.1'],
     ...['--grpc-address', '127.0.0.1', '--http-port', String(port), '--grpc-port', String(grpc)],
     ...['--http-metrics-port', String(metrics), '--signer-filepath', at('key.pem')],
     ...['--storage-dir', at('tiles')],
   ]);
-  const child = own(spawn(command, args, { env: { ...process.env, GOMAXPROCS: '1' }, stdio: 'ignore' }));
-  await untilHealthy(`http://127.0.0.1:${port}/healthz`, child);
+  const child = await startProgram(command, `http://127.0.0.1:${port}/healthz`, { GOMAXPROCS: '1' });
   return {
     host: '127.0.0.1',
     port,

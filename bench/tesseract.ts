@@ -1,10 +1,10 @@
 /** The certificate log of a stock deployment: TesseraCT on files, with its defaults. */
-import { spawn } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findGoProgram, freePort, untilHealthy } from './go-program.ts';
-import { own, stop } from './process.ts';
+import { freePort } from './free-port.ts';
+import { findGoProgram, startProgram } from './go-program.ts';
+import { stop } from './process.ts';
 import { workFolder } from './work-folder.ts';
 
 /** The release that a stock deployment logs certificates with. */
@@ -39,9 +39,8 @@ export async function startTesseract(program: string, roots: string): Promise<Ru
   const publicKey = pair.publicKey.export({ type: 'spki', format: 'der' });
   const address = `127.0.0.1:${await freePort()}`;
   const files = [`-private_key=${key}`, `-roots_pem_file=${roots}`, `-storage_dir=${join(folder, 'log')}`];
-  const args = [...files, '-origin=localhost/bench', `-http_endpoint=${address}`];
-  const child = own(spawn(program, args, { stdio: 'ignore' }));
-  await untilHealthy(`http://${address}/ct/v1/get-roots`, child);
+  const command = [program, ...files, '-origin=localhost/bench', `-http_endpoint=${address}`];
+  const child = await startProgram(command, `http://${address}/ct/v1/get-roots`);
   return {
     url: `http://${address}`,
     publicKey,

@@ -1,9 +1,9 @@
 /** Sigstore's own timestamp authority beside ours: the same key and certificate, the same requests. */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { findGoProgram, freePort, untilHealthy } from './go-program.ts';
+import { freePort } from './free-port.ts';
+import { findGoProgram, startProgram } from './go-program.ts';
 import type { System } from './mayfly.ts';
-import { own, pinned, stop } from './process.ts';
+import { pinned, stop } from './process.ts';
 
 /** The release that Mayfly is compared with. */
 export const TIMESTAMP_SERVER_VERSION = 'v1.2.9';
@@ -22,7 +22,7 @@ export const findTimestampServer = (log: (text: string) => void): string | undef
 /** Starts it on `core` with one Go processor and the key of a data directory of ours. */
 export async function startTimestampServer(program: string, data: string, core: number): Promise<System> {
   const port = await freePort();
-  const [command = '', ...args] = pinned(core, [
+  const command = pinned(core, [
     ...[
       program,
       'serve',
@@ -34,7 +34,7 @@ export async function startTimestampServer(program: string, data: string, core: 
     ...['--timestamp-signer=file', `--file-signer-key-path=${join(data, 'keys/tsa.key.pem')}`],
     `--certificate-chain-path=${join(data, 'tsa/chain.pem')}`,
   ]);
-  const child = own(spawn(command, args, { env: { ...process.env, GOMAXPROCS: '1' }, stdio: 'ignore' }));
-  await untilHealthy(`http://127.0.0.1:${port}/api/v1/timestamp/certchain`, child);
+  const url = `http://127.0.0.1:${port}/api/v1/timestamp/certchain`;
+  const child = await startProgram(command, url, { GOMAXPROCS: '1' });
   return { host: '127.0.0.1', port, pid: child.pid ?? 0, close: () => stop(child) };
 }

@@ -1,13 +1,14 @@
 /** A deployment of Sigstore's own programs as an operator has one: Fulcio with its CA in files, a certificate log, a timestamp authority, and the trusted root
  * that its clients are given. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HashAlgorithm, PublicKeyDetails, TrustedRoot } from '@sigstore/protobuf-specs';
 import { startFulcioProgram } from '../../bench/fulcio-program.ts';
-import { freePort, untilHealthy } from '../../bench/go-program.ts';
-import { own, stop } from '../../bench/process.ts';
+import { freePort } from '../../bench/free-port.ts';
+import { startProgram } from '../../bench/go-program.ts';
+import { stop } from '../../bench/process.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { startCtLogServer, type CtLogServer } from './ct-log-server.ts';
 
@@ -61,8 +62,8 @@ export async function deployFulcio(
   };
 }
 
-/** A root and an issuing CA, the key of which is encrypted as `step` and older tools do it. */
-function makeChain(cwd: string): void {
+/** A root (`root.pem`) and an issuing CA, whose chain and key are `fulcio-chain.pem` and `fulcio.key.pem`; the key is encrypted as `step` and older tools do it, with the passphrase `secret`. */
+export function makeChain(cwd: string): void {
   const openssl = (...args: readonly string[]): unknown =>
     execFileSync('openssl', args, { cwd, stdio: 'pipe' });
   const ca = [
@@ -116,16 +117,16 @@ interface Timestamps {
 
 async function startTimestamps(program: string): Promise<Timestamps> {
   const port = await freePort();
-  const args = [
+  const command = [
+    program,
     'serve',
     '--host=127.0.0.1',
     `--port=${port}`,
     '--disable-ntp-monitoring',
     '--timestamp-signer=memory',
   ];
-  const child = own(spawn(program, args, { stdio: 'ignore' }));
   const url = `http://127.0.0.1:${port}`;
-  await untilHealthy(`${url}/api/v1/timestamp/certchain`, child);
+  const child = await startProgram(command, `${url}/api/v1/timestamp/certchain`);
   const chain = await (await fetch(`${url}/api/v1/timestamp/certchain`)).text();
   return { url, chain, child };
 }

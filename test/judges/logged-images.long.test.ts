@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { emailConfig } from '../support/data-directory.ts';
 import { skipUnless } from '../support/skipped.ts';
-import { freePort } from './support/free-port.ts';
+import { freePort } from '../../bench/free-port.ts';
 import { startRegistry, type ImageRegistry } from './support/image-registry.ts';
 import { startServed, type ServedInstance } from './support/served-instance.ts';
 import { needClient } from './support/stock-clients.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { emailConfig } from '../support/data-directory.ts';
 import { ANYWHERE, runMayfly, startMayfly, type MayflyProcess } from '../support/mayfly.ts';
-import { freePort } from './support/free-port.ts';
+import { freePort } from '../../bench/free-port.ts';
 import { needClient } from './support/stock-clients.ts';
 
 const run = promisify(execFile);

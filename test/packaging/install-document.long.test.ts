@@ -1,10 +1,9 @@
 /** Everything that docs/install.md has a person type, typed: as an ordinary user, from an empty place. What only
  * root may is done below that place instead, and programs that only root may use are stood in for. */
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { freePort } from '../../bench/free-port.ts';
 import { Place } from '../support/installation.ts';
 import { needOrdinaryUser } from '../support/ordinary-user.ts';
 import { projectRoot } from '../support/project-root.ts';
@@ -43,15 +42,6 @@ case "$*" in
   *) echo "unknown: $*" >&2; exit 1 ;;
 esac
 `;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('docs/install.md', function () {
   this.timeout(600_000);

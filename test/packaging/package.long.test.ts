@@ -31,7 +31,7 @@ describe('the tarball of npm pack', function () {
           name,
         ) &&
         !/^(README\.md|CHANGELOG\.md|LICENSE|dist\/build\.json)$/.test(name) &&
-        !/^dist\/(audit|bundle|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|rekor|search|server|service|signers|storage|tlog|trust|tsa|verify)\/.+\.js$/.test(
+        !/^dist\/(audit|bundle|ca|cli|config|core|ct-log|dev|explain|instance|oidc|policy|rekor|search|server|service|signers|storage|tlog|trust|tsa|verify|witness)\/.+\.js$/.test(
           name,
         ) &&
         !/^dist\/commands\/\w+\.cjs$/.test(name) &&

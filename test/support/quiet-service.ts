@@ -16,7 +16,8 @@ export async function openQuietly(
 ): Promise<QuietService> {
   const lines: Record<string, unknown>[] = [];
   const note = (bytes: Uint8Array): void => {
-    for (const line of Buffer.from(bytes).toString().trim().split('\n'))
+    // At the exit of a process whose test failed there may be none.
+    for (const line of Buffer.from(bytes).toString().split('\n').filter(Boolean))
       lines.push(JSON.parse(line) as Record<string, unknown>);
   };
   const local = { host: '127.0.0.1', port: 0 };

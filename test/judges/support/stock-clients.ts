@@ -159,6 +159,8 @@ const CLIENTS = {
   ),
   'grpcurl-1.9.3': goProgram('github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3', 'grpcurl', true),
   'rekor-cli-1.5.4': goProgram('github.com/sigstore/rekor/cmd/rekor-cli@v1.5.4', 'rekor-cli', true),
+  'litewitness-0.9.0': goProgram('filippo.io/torchwood/cmd/litewitness@v0.9.0', 'litewitness'),
+  'versitygw-1.8.0': goProgram('github.com/versity/versitygw/cmd/versitygw@v1.8.0', 'versitygw', true),
   'crane-0.20.6': goProgram('github.com/google/go-containerregistry/cmd/crane@v0.20.6', 'crane'),
 } as const satisfies Readonly<Record<string, StockClient>>;
 

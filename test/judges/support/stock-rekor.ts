@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { runMayfly } from '../../support/mayfly.ts';
 import type { ExportedFile, ExportedInstance } from './exported-instance.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../../bench/free-port.ts';
 
 /** It runs. */
 export interface StockRekor {
