@@ -130,11 +130,16 @@ const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 /** Removes what a crash left of {@link writeDurably} and {@link writeNewWhole} in `directory`, which may be missing; resolves with how many files
  * that were. Only for the one writer there. */
 export async function removeTemporary(directory: string): Promise<number> {
+  const left = await temporaryFiles(directory);
+  for (const file of left) await rm(file, { force: true });
+  return left.length;
+}
+
+/** What {@link removeTemporary} would remove: what a crash left, or what is written now. */
+export async function temporaryFiles(directory: string): Promise<readonly string[]> {
   const names = await readdir(directory).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
     throw error;
   });
-  const left = names.filter((name) => TEMPORARY.test(name));
-  for (const name of left) await rm(join(directory, name), { force: true });
-  return left.length;
+  return names.filter((name) => TEMPORARY.test(name)).map((name) => join(directory, name));
 }

@@ -25,6 +25,14 @@ export async function withFileLock<T>(path: string, waitMs: number, work: () => 
   }
 }
 
+/** Takes the lock for as long as this process runs, or until the function that it resolves with is called. Rejects as {@link withFileLock} does. */
+export async function holdFileLock(path: string, waitMs: number): Promise<() => void> {
+  const lock = await take(path, performance.now() + waitMs);
+  return () => {
+    lock.close();
+  };
+}
+
 async function take(path: string, deadline: number): Promise<DatabaseSync> {
   for (;;) {
     const lock = tryLock(path);

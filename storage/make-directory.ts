@@ -1,6 +1,6 @@
 /** Directories with their parents. */
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 
 /** Makes `directory` and its missing parents with `mode`, less what the umask takes away; what is there is left as
@@ -33,4 +33,32 @@ async function makeOne(path: string, mode: number): Promise<void> {
     // Another process may have made it since. A link that leads nowhere is no directory, and is there too.
     if (systemCode(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
   }
+}
+
+/** Makes a directory beside `directory`, to be renamed to that when it is whole. A crash leaves it: see {@link removeUnfinished}. Rejects with the system's error. */
+export const makeUnfinished = (directory: string): Promise<string> =>
+  mkdtemp(join(dirname(directory), `.${basename(directory)}-`));
+
+/** The names of the directories of {@link makeUnfinished}. */
+const UNFINISHED = /^\.(.+)-[A-Za-z0-9]{6}$/;
+
+/** The directories in `parent`, which may be missing, that a crash left of {@link makeUnfinished}, or that are made now; with `name` those that were to have that name. Rejects with
+ * the system's error. */
+export async function unfinishedIn(parent: string, name?: string): Promise<readonly string[]> {
+  const entries = await readdir(parent, { withFileTypes: true }).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    throw error;
+  });
+  return entries
+    .filter((entry) => {
+      const [, wanted] = UNFINISHED.exec(entry.name) ?? [];
+      return entry.isDirectory() && wanted !== undefined && wanted === (name ?? wanted);
+    })
+    .map((entry) => join(parent, entry.name));
+}
+
+/** Removes {@link unfinishedIn}: only while nobody else makes any there. */
+export async function removeUnfinished(parent: string, name?: string): Promise<void> {
+  for (const directory of await unfinishedIn(parent, name))
+    await rm(directory, { recursive: true, force: true });
 }

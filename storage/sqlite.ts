@@ -51,11 +51,42 @@ export function openDatabase(path: string, opening: Opening = {}): DatabaseSync 
   }
 }
 
+/** Opens the database at `path` for reading, beside a writer or alone. A copy on a medium that cannot be written has no shared-memory file and cannot get one: without a WAL beside it the
+ * database alone is everything, and is read as unchangeable. Throws as {@link openDatabase}. */
+export function openReader(path: string): DatabaseSync {
+  const db = openDatabase(path, { readOnly: true, timeout: 5000 });
+  try {
+    db.prepare('SELECT 1 FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    db.close();
+    if (existsSync(`${path}-wal`)) throw error;
+    return openDatabase(path, { readOnly: true, isUnchanging: true });
+  }
+}
+
 /** Opens the database at `path`, or makes it, for nothing but the locks on it: it is empty, and stays so. Throws {@link ForeignDatabase} where it is not, and SQLite's errors. */
 export function openLock(path: string, options: Pick<Opening, 'readOnly' | 'timeout'> = {}): DatabaseSync {
   const { size = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
   if (size > 0) throw new ForeignDatabase('it holds a lock and nothing else, and is not empty');
   return new DatabaseSync(path, options);
+}
+
+const BUSY = 5;
+
+/** Whether somebody holds the lock file at `path` alone: this process, too. False where there is none, or it cannot be read. */
+export function isLocked(path: string): boolean {
+  if (!existsSync(path)) return false;
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = openLock(path, { readOnly: true, timeout: 0 });
+    lock.prepare('SELECT 1 FROM sqlite_schema').get();
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'errcode' in error && error.errcode === BUSY;
+  } finally {
+    lock?.close();
+  }
 }
 
 const MAGIC = 'SQLite format 3\0';
@@ -102,6 +133,10 @@ export function requireTables(db: DatabaseSync, statements: string): void {
   }
 }
 
+/** Whether nothing was made in it yet: its making has only just begun, or was killed there. */
+export const isEmptyDatabase = (db: DatabaseSync): boolean =>
+  db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+
 /** The statement that made it, by kind, table and name. SQLite itself refuses a list whose statements are not what its columns say. */
 const tablesOf = (db: DatabaseSync): ReadonlyMap<string, string> =>
   new Map(
@@ -113,6 +148,12 @@ const tablesOf = (db: DatabaseSync): ReadonlyMap<string, string> =>
         String(sql).replace(/\s+/g, ' '),
       ]),
   );
+
+/** What SQLite itself finds wrong with the structure of an open database, the first of it; undefined where nothing is. */
+export function structureFault(db: DatabaseSync): string | undefined {
+  const found = db.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check'];
+  return found === 'ok' ? undefined : String(found).replaceAll('\n', ' ');
+}
 
 /** Whether SQLite says that the file is damaged, or no database at all, or its tables are none of ours. */
 export function isCorruption(error: unknown): boolean {

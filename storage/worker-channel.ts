@@ -38,15 +38,23 @@ interface SentError {
   readonly hint: string | undefined;
 }
 
-/** What the thread posts for each request. */
-type Answer<Reply> = { readonly reply: Reply } | { readonly error: SentError };
+/** What the thread posts for each request. `of`: which request it answers, counted from 0; without it, the oldest one that has no answer yet. */
+type Answer<Reply> = ({ readonly reply: Reply } | { readonly error: SentError }) & { readonly of?: number };
+
+/** Who waits for an answer. */
+interface Asker<Reply> {
+  readonly number: number;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
 
 /** Starts a worker. */
 export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<Request, Reply> {
   const { beside, name, workerData, isIdleWhenUnasked = false } = start;
   const { url, execArgv } = moduleBeside(beside, name);
   const worker = new Worker(url, { workerData, execArgv: [...execArgv] });
-  const waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
+  const waiting: Asker<Reply>[] = [];
+  let asked = 0;
   let gone: Error | undefined;
   const end = (reason: string): void => {
     gone ??= start.gone(`the thread ${name} ended: ${reason}`);
@@ -56,7 +64,8 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     if (isIdleWhenUnasked && waiting.length === 0) worker.unref();
   };
   worker.on('message', (answer: Answer<Reply>) => {
-    const asker = waiting.shift();
+    const at = answer.of === undefined ? 0 : waiting.findIndex(({ number }) => number === answer.of);
+    const [asker] = waiting.splice(at, 1);
     if ('reply' in answer) asker?.resolve(answer.reply);
     else asker?.reject(thrownAgain(answer.error, start));
     unrefWhenIdle();
@@ -78,7 +87,7 @@ export function startWorker<Request, Reply>(start: WorkerStart): WorkerChannel<R
     ask(request) {
       if (gone !== undefined) return Promise.reject(gone);
       return new Promise((resolve, reject) => {
-        waiting.push({ resolve, reject });
+        waiting.push({ number: asked++, resolve, reject });
         if (isIdleWhenUnasked) worker.ref();
         worker.postMessage(request);
       });
@@ -106,14 +115,31 @@ export function answerInTurn<Request, Reply>(answer: Answering<Request, Promise<
   });
 }
 
+/** {@link answerRequests} for answers that are worked on at the same time, each for as long as it takes. */
+export function answerSideBySide<Request, Reply>(answer: Answering<Request, Promise<Reply>>): void {
+  let next = 0;
+  parentPort?.on('message', (request: Request) => {
+    const of = next++;
+    void answer(request).then(
+      (reply) => parentPort?.postMessage({ of, reply }),
+      (error: unknown) => parentPort?.postMessage({ of, ...sent(error) }),
+    );
+  });
+}
+
 type Answering<Request, Reply> = (request: Request) => Reply;
 
 function attempt<Request, Reply>(answer: Answering<Request, Reply>, request: Request): Answer<Reply> {
   try {
     return { reply: answer(request) };
   } catch (error) {
-    if (!(error instanceof MayflyError)) throw error;
-    const { code, message, hint } = error as MayflyError;
-    return { error: { code, message, hint } };
+    return sent(error);
   }
+}
+
+/** The answer that throws `error` where it was asked for. Throws what is no error of Mayfly's own, which ends the thread. */
+function sent(error: unknown): { readonly error: SentError } {
+  if (!(error instanceof MayflyError)) throw error;
+  const { code, message, hint } = error as MayflyError;
+  return { error: { code, message, hint } };
 }

@@ -2,19 +2,31 @@
  * The tables of `commit.db` and every statement on them. Synchronous: the writer runs it in a worker thread, readers
  * (`mayfly log …` beside a running server) in their own process.
  *
- *     meta(key, value)            log_id; format: 1, 2 once the log has ended; identity: the text of log.json, absent in a file of an older version;
- *                                 frozen, once the log has ended
+ *     meta(key, value)            log_id; format: 1, 2 once the log has ended, 3 once it is in another store (moved: its name); identity: the text of log.json, absent in a file of an older version;
+ *                                 frozen and frozen-sum, once the log has ended; arrived: by which move the log came here;
+ *                                 location: where it was used last
  *     head(one, size, root, timestamp)
  *     entry(idx, bytes)           as in its bundle; only entries that are not yet in a full one
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { existsSync, statSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { basename } from 'node:path';
 import { equalBytes, utf8, utf8Text } from '../../core/bytes.ts';
 import { FileFault } from '../../storage/file-fault.ts';
-import { DURABLE, isCorruption, openDatabase, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
-import type { CommittedState, Head, StoredIdentity } from './commit-store.ts';
+import {
+  DURABLE,
+  isCorruption,
+  openDatabase,
+  openReader,
+  requireTables,
+  sqliteMessage,
+  structureFault,
+} from '../../storage/sqlite.ts';
+import { arrivalOf, textOfArrival } from './arrival.ts';
+import type { Arrival, CommittedState, Head, StoredIdentity } from './commit-store.ts';
 import { LogError, type LogReason } from '../core/log-error.ts';
+import { locationFrom, textOfLocation, type Noted, type NotedLocation } from './store-location.ts';
 import type { LogIdentity } from '../core/log-identity.ts';
 
 /** Version of the tables. */
@@ -23,8 +35,23 @@ const FORMAT = 1;
 /** Version in a store whose log has ended. Programs that do not know the end refuse it: they would go on signing. */
 const ENDED_FORMAT = 2;
 
+/** Version in a store whose log is elsewhere now. Programs that do not know this refuse it: they would write a second history. */
+const LEFT_FORMAT = 3;
+
+/** Key in `meta` of a log that is elsewhere; the value is where. */
+const LEFT_KEY = 'moved';
+
+/** Key in `meta` of a log that came from elsewhere; the value is the move. */
+const ARRIVED_KEY = 'arrived';
+
+/** Key in `meta` of where the store was used last; absent before its first use, and in a file of an older version. */
+const LOCATION_KEY = 'location';
+
 /** Key in `meta` of a log that has ended; the value is the time, decimal milliseconds since the epoch. */
 const FROZEN_KEY = 'frozen';
+
+/** Key of the CRC-32 of that value, decimal: nothing else says when a log ended. Absent in stores of older versions. */
+const FROZEN_SUM_KEY = 'frozen-sum';
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -93,7 +120,7 @@ export function openForWriting(path: string): DatabaseSync {
 /** Opens for reading, beside a writer or alone; throws {@link LogError}. */
 export function openForReading(path: string): DatabaseSync {
   requireFile(path);
-  return openReadOnly(path);
+  return openReader(path);
 }
 
 /** Throws {@link LogError} when there is no database at `path`, or when it or what lies beside it is no file: SQLite would
@@ -103,20 +130,6 @@ export function requireFile(path: string): void {
   for (const name of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`])
     if (statSync(name, { throwIfNoEntry: false })?.isFile() === false)
       throw new LogError('LOG_STORAGE', `${name} is not a file`);
-}
-
-/** A copy on a medium that cannot be written has no shared-memory file and cannot get one. Without a WAL beside it
- * the database alone is everything, and may be read as unchangeable. */
-function openReadOnly(path: string): DatabaseSync {
-  const db = openDatabase(path, { readOnly: true, timeout: 5000 });
-  try {
-    db.prepare('SELECT 1 FROM sqlite_schema').get();
-    return db;
-  } catch (error) {
-    db.close();
-    if (existsSync(`${path}-wal`)) throw error;
-    return openUnchanging(path);
-  }
 }
 
 /** Opens a file that nobody changes, for reading: without its WAL, without a lock, and without a file beside it. Not while
@@ -137,12 +150,82 @@ export function readStoredIdentity(db: DatabaseSync, path: string): StoredIdenti
     db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
   const [format, logId, bound] = [value('format'), value('log_id'), value('identity')];
   const version = format instanceof Uint8Array ? format[0] : undefined;
+  if (version === LEFT_FORMAT) throw left(path, readLeft(db)?.store ?? 'another store');
   if ((version !== FORMAT && version !== ENDED_FORMAT) || !(logId instanceof Uint8Array)) {
     throw new LogError('LOG_CORRUPT', `${path} is of an unknown format`, {
       hint: 'It may come from a newer version of Mayfly.',
     });
   }
   return { logId, bound: bound instanceof Uint8Array ? utf8Text(bound) : undefined };
+}
+
+/** Where the log is now; undefined while it is in this store. */
+export function readLeft(db: DatabaseSync): Arrival | undefined {
+  const value = readText(db, LEFT_KEY);
+  return value === undefined ? undefined : arrivalOf(value);
+}
+
+/** By which move the log came into this store; undefined where it was made, or which it has left. */
+export const readArrived = (db: DatabaseSync): string | undefined =>
+  readLeft(db) === undefined ? readText(db, ARRIVED_KEY) : undefined;
+
+function readText(db: DatabaseSync, key: string): string | undefined {
+  const value = db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
+  return value instanceof Uint8Array ? utf8Text(value) : undefined;
+}
+
+const left = (path: string, to: string): LogError =>
+  new LogError('LOG_HEAD_MOVED', `the log is not in ${path} any more: it is in ${to}`, {
+    hint: 'If `mayfly log move` was interrupted, give it again. Otherwise put the newest store.json back beside it.',
+  });
+
+/** Notes, in one transaction, that the log is in the store `to` from now on. */
+export function writeLeft(db: DatabaseSync, to: Arrival): void {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(LEFT_KEY, utf8(textOfArrival(to)));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(LEFT_FORMAT));
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Makes `path` with the tables of a log and what another store of it holds, by that move. All of it is in that one file, durably. */
+export function copyCommitDatabase(
+  path: string,
+  identity: LogIdentity,
+  state: CommittedState,
+  move: string,
+): void {
+  createCommitDatabase(path, identity, state.head);
+  const db = openForWriting(path);
+  try {
+    db.exec('BEGIN IMMEDIATE');
+    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(ARRIVED_KEY, utf8(move));
+    const insert = db.prepare('INSERT INTO entry (idx, bytes) VALUES (?, ?)');
+    for (const [i, bytes] of state.entries.entries()) insert.run(state.firstEntry + i, bytes);
+    db.exec('COMMIT');
+    if (state.frozenAt !== undefined) writeEnd(db, state.frozenAt);
+    copyAndSync(db, path);
+  } finally {
+    db.close();
+  }
+}
+
+/** Where the store was used last. */
+export function readNoted(db: DatabaseSync): Noted {
+  const text = readText(db, LOCATION_KEY);
+  return text === undefined ? undefined : locationFrom(text);
+}
+
+/** Notes that the store is used at `location` from now on: durable on return. */
+export function writeNoted(db: DatabaseSync, location: NotedLocation): void {
+  db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(
+    LOCATION_KEY,
+    utf8(textOfLocation(location)),
+  );
 }
 
 /** Writes the whole identity into a store of an older version, which knows the log's id alone. */
@@ -192,7 +275,9 @@ const wrongEntries = (path: string): LogError =>
 export function writeEnd(db: DatabaseSync, at: number): void {
   db.exec('BEGIN IMMEDIATE');
   try {
-    db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(FROZEN_KEY, utf8(String(at)));
+    const insert = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+    insert.run(FROZEN_KEY, utf8(String(at)));
+    insert.run(FROZEN_SUM_KEY, utf8(String(crc32(String(at)))));
     db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(ENDED_FORMAT));
     db.exec('COMMIT');
   } catch (error) {
@@ -223,6 +308,20 @@ export function rewriteEntries(
   copyAndSync(db, path);
   db.exec('VACUUM');
   copyAndSync(db, path);
+}
+
+/** What is wrong with the open database where reading it does not meet it, as the end of a sentence: its structure, and the time at which the log ended. Undefined where nothing is. */
+export function databaseFault(db: DatabaseSync): string | undefined {
+  const structure = structureFault(db);
+  if (structure !== undefined) return `its structure is damaged: ${structure}`;
+  const value = (key: string): string | undefined => {
+    const bytes = db.prepare('SELECT value FROM meta WHERE key = ?').get(key)?.['value'];
+    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : undefined;
+  };
+  const [frozen, sum] = [value(FROZEN_KEY), value(FROZEN_SUM_KEY)];
+  if (frozen === undefined) return undefined;
+  const isRight = /^\d{1,16}$/.test(frozen) && (sum === undefined || sum === String(crc32(frozen)));
+  return isRight ? undefined : 'the time at which the log ended is damaged';
 }
 
 function readFrozenAt(db: DatabaseSync): number | undefined {

@@ -7,6 +7,7 @@ import { FileFault } from '../../storage/file-fault.ts';
 import {
   openUnchanging,
   readHead,
+  readNoted,
   readState,
   readStoredIdentity,
   requireFile,
@@ -93,7 +94,7 @@ function readDatabase(file: string, path: string, { frames, tornAt }: WalSurvey)
  * of it. Throws {@link LogError}. */
 export function readStored(db: DatabaseSync, path: string): StoredState {
   const identity = readStoredIdentity(db, path);
-  return { ...readState(db, path), identity, texts: TEXTS };
+  return { ...readState(db, path), identity, noted: readNoted(db), texts: TEXTS };
 }
 
 /** Where to read about copies of the store. */

@@ -15,9 +15,11 @@ import {
   requireHead,
   storageError,
   WAL_KEPT,
+  writeNoted,
 } from './commit-database.ts';
 import { readSnapshot, readStored } from './commit-snapshot.ts';
 import type { Head, LoadedState } from './commit-store.ts';
+import type { StoreLocation } from './store-location.ts';
 import { committer, type PackedBatch } from './commit-transaction.ts';
 import { LogError } from '../core/log-error.ts';
 import type { LogIdentity } from '../core/log-identity.ts';
@@ -40,6 +42,7 @@ export type CommitRequest =
   | { readonly kind: 'load' }
   | { readonly kind: 'recover' }
   | { readonly kind: 'commit'; readonly batch: PackedBatch }
+  | { readonly kind: 'note'; readonly location: StoreLocation }
   | { readonly kind: 'close' };
 
 /** The worker's answer; instead of one it may throw {@link LogError}. */
@@ -169,8 +172,15 @@ function whyGrown(): string {
   }
 }
 
+function note(location: StoreLocation): void {
+  if (database === undefined) throw new LogError('LOG_STORAGE', NOT_OPENED);
+  writeNoted(database, location);
+}
+
+const NOT_OPENED = 'the commit store was not opened for writing';
+
 function write(batch: PackedBatch): CommitReply {
-  if (commit === undefined) throw new LogError('LOG_STORAGE', 'the commit store was not opened for writing');
+  if (commit === undefined) throw new LogError('LOG_STORAGE', NOT_OPENED);
   commit(batch);
   lookAtGrowth();
   return { growth };
@@ -181,6 +191,7 @@ function answer(request: CommitRequest): CommitReply {
     if (request.kind === 'load') return { state: load() };
     if (request.kind === 'commit') return write(request.batch);
     if (request.kind === 'recover') recover();
+    else if (request.kind === 'note') note(request.location);
     else {
       release();
       lock?.close();

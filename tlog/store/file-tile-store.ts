@@ -1,21 +1,22 @@
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemCode } from '../../core/errors.ts';
+import { FileFault } from '../../storage/file-fault.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import { makeDirectory, shareOwner, writeDurably } from '../../storage/durable-file.ts';
 import { LogError } from '../core/log-error.ts';
 import { readLogFile } from '../core/log-file.ts';
-import type { RewritableTileStore } from './tile-store.ts';
-
-/** Only these may become a path below the log's directory: full tiles, and files named by their hash in a folder. */
-const PATH = /^(?:tile\/(?:data|entries|[0-9]{1,2})(?:\/x[0-9]{3})*\/[0-9]{3}|[a-z]{1,32}\/[0-9a-f]{64})$/;
+import {
+  hashesAmong,
+  requireStorePath,
+  type ListedTileStore,
+  type RewritableTileStore,
+} from './tile-store.ts';
 
 /** A {@link RewritableTileStore} of read-only files below the log's `directory`. */
-export function fileTileStore(directory: string): RewritableTileStore {
+export function fileTileStore(directory: string): RewritableTileStore & ListedTileStore {
   const read = async (path: string): Promise<Uint8Array | undefined> => {
-    if (!PATH.test(path))
-      throw new LogError(
-        'LOG_STORAGE',
-        `"${path}" is not the path of a tile or of a file that its hash names`,
-      );
+    requireStorePath(path);
     return readLogFile(directory, path);
   };
   const made = new Set<string>();
@@ -43,5 +44,13 @@ export function fileTileStore(directory: string): RewritableTileStore {
       await shareOwner(file, dirname(file));
     },
     get: read,
+    names: async (folder) => hashesAmong(await namesIn(join(directory, folder))),
   };
 }
+
+/** None where the folder is not there yet. */
+const namesIn = (folder: string): Promise<string[]> =>
+  readdir(folder).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw new FileFault(folder, 'read', error);
+  });

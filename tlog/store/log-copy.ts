@@ -1,11 +1,13 @@
-import { stat } from 'node:fs/promises';
+import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { equalBytes } from '../../core/bytes.ts';
 import { systemCode } from '../../core/errors.ts';
-import { removeTemporary, writeDurably } from '../../storage/durable-file.ts';
+import { removeTemporary, syncDirectory, writeDurably } from '../../storage/durable-file.ts';
 import { FileFault } from '../../storage/file-fault.ts';
 import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
 import { ensureDirectory } from '../../storage/make-directory.ts';
 import { LogError } from '../core/log-error.ts';
+import { readLogFile } from '../core/log-file.ts';
 
 /** In the directory of a copy, empty. */
 const LOCK_FILE = '.lock';
@@ -30,8 +32,8 @@ export async function copyingAlone<T>(out: string, waitMs: number, work: () => P
 }
 
 const copying = (out: string, cause: LockTimeout): LogError =>
-  new LogError('LOG_LOCKED', `another export writes to ${out}`, {
-    hint: 'Wait until it has ended: the next export writes what is missing.',
+  new LogError('LOG_LOCKED', `another export or mirror writes to ${out}`, {
+    hint: 'Wait until it has ended: the next one writes what is missing.',
     cause,
   });
 
@@ -42,7 +44,7 @@ export class LogCopy {
   written = 0;
   files = 0;
   readonly #out: string;
-  readonly #ready = new Set<string>();
+  readonly #ready = new Map<string, Promise<void>>();
 
   constructor(out: string) {
     this.#out = out;
@@ -63,11 +65,43 @@ export class LogCopy {
     this.written++;
   }
 
+  /** Removes the partial tiles of a tile that is there as a whole, or those that are not wanted any more. */
+  async removePartials(folder: string, wanted: ReadonlySet<string>): Promise<void> {
+    const directory = join(this.#out, folder);
+    for (const name of await this.names(folder))
+      if (!wanted.has(name)) await rm(join(directory, name), { force: true });
+    // Only where it is empty.
+    await rmdir(directory).catch(() => undefined);
+  }
+
+  /** What is in a folder; nothing where it cannot be read. */
+  names(folder: string): Promise<readonly string[]> {
+    return readdir(join(this.#out, folder)).catch(() => []);
+  }
+
   /** Writes a file, also over an older one. */
   async replace(path: string, bytes: Uint8Array): Promise<void> {
     this.files++;
     this.written++;
     await this.#write(path, bytes);
+  }
+
+  /** Writes a file that is none of the log's own, and is not counted. */
+  async keep(path: string, bytes: Uint8Array): Promise<void> {
+    await this.#write(path, bytes);
+  }
+
+  /** Removes a file, durably; it need not be there. */
+  async remove(path: string): Promise<void> {
+    const file = join(this.#out, path);
+    await rm(file, { force: true });
+    await syncDirectory(dirname(file));
+  }
+
+  /** {@link replace}, unless it is there with these bytes. */
+  async renew(path: string, bytes: Uint8Array): Promise<void> {
+    const there = await readLogFile(this.#out, path);
+    if (there === undefined || !equalBytes(there, bytes)) await this.replace(path, bytes);
   }
 
   async #write(path: string, bytes: Uint8Array): Promise<void> {
@@ -76,12 +110,17 @@ export class LogCopy {
     await writeDurably(file, bytes, 0o644);
   }
 
-  async #prepare(directory: string): Promise<void> {
-    if (this.#ready.has(directory)) return;
+  /** Once for each directory, before the first file: of several that are written at once, none is taken for what a crash left. */
+  #prepare(directory: string): Promise<void> {
+    const ready = this.#ready.get(directory) ?? this.#make(directory);
+    this.#ready.set(directory, ready);
+    return ready;
+  }
+
+  async #make(directory: string): Promise<void> {
     await ensureDirectory(directory, 0o755);
     // What cannot be removed is in nobody's way.
     await removeTemporary(directory).catch(() => undefined);
-    this.#ready.add(directory);
   }
 
   /** 0 when there is none. */

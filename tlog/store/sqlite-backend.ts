@@ -1,24 +1,36 @@
 /** The commit store of a log in files of its directory: `commit.db`, and `lock.db`, which its one writer holds. */
 import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeCopies } from '../../storage/database-copy.ts';
 import { openLock } from '../../storage/sqlite.ts';
 import { surveyWal } from '../../storage/wal-survey.ts';
+import { syncDirectory } from '../../storage/durable-file.ts';
+import { removeDatabase } from '../core/derived-file.ts';
 import { LogError } from '../core/log-error.ts';
 import {
+  copyAndSync,
+  copyCommitDatabase,
   createCommitDatabase,
+  databaseFault,
   openForReading,
   openForWriting,
+  readArrived,
+  readLeft,
+  readNoted,
   requireHead,
   rewriteEntries,
   storageError,
   writeEnd,
+  writeLeft,
+  writeNoted,
 } from './commit-database.ts';
 import { readSnapshot, readStored } from './commit-snapshot.ts';
-import type { CommitStoreBackend, LockedStore, StoredState, StoreDamage } from './commit-store.ts';
-import { COMMIT_DATABASE, LOCK_DATABASE, sqliteCommitStore } from './sqlite-commit-store.ts';
+import type { Arrival, CommitStoreBackend, LockedStore, StoredState, StoreDamage } from './commit-store.ts';
+import { locationOf } from './store-location.ts';
+import { COMMIT_DATABASE, isStoreInUse, LOCK_DATABASE, sqliteCommitStore } from './sqlite-commit-store.ts';
 
 /** Milliseconds between two looks at a WAL that seems damaged. */
 const WAL_SETTLES = 200;
@@ -32,13 +44,57 @@ export function sqliteBackend(directory: string): CommitStoreBackend {
       inWords(path, () => {
         createCommitDatabase(path, identity, head);
       }),
+    receive: (identity, state, move) =>
+      inWords(path, async () => {
+        if (existsSync(path) && movedTo(path) === undefined) throw exists(path);
+        removeDatabase(`${path}${ARRIVING}`);
+        copyCommitDatabase(`${path}${ARRIVING}`, identity, state, move);
+        await syncDirectory(directory);
+      }),
+    arrive: (move) => inWords(path, () => arrive(directory, move)),
+    movedTo: () => inWords(path, () => (existsSync(path) ? movedTo(path) : undefined)),
     openForWriting: (identity) => sqliteCommitStore(directory, identity),
     read: () => inWords(path, () => readOnce(path)),
-    findDamage: () => damagedWal(path),
+    findDamage: async () => (await damagedWal(path)) ?? inWords(path, () => damagedDatabase(path)),
     whileLocked: (work) => inWords(path, () => whileLocked(directory, work)),
     shared: () => inWords(path, () => holdShared(join(directory, LOCK_DATABASE))),
   };
 }
+
+/** Behind the name of a database that is not in use yet. */
+const ARRIVING = '.arriving';
+
+const exists = (path: string): LogError =>
+  new LogError('LOG_EXISTS', `${path} already holds this log`, { hint: 'A log is never overwritten.' });
+
+const movedTo = (path: string): Arrival | undefined => reading(path, readLeft);
+
+/** What `read` finds in the database at `path`. */
+function reading<T>(path: string, read: (db: DatabaseSync) => T): T {
+  const db = openForReading(path);
+  try {
+    return read(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** What lies in its place is of before the log left, and says so: no program would write it. A crash leaves that, or no database, and the new one under its other name. */
+async function arrive(directory: string, move: string): Promise<void> {
+  const path = join(directory, COMMIT_DATABASE);
+  const isOf = (file: string): boolean => existsSync(file) && reading(file, readArrived) === move;
+  if (isOf(path)) return;
+  if (!isOf(`${path}${ARRIVING}`)) throw elsewhere(directory);
+  removeDatabase(path);
+  await rename(`${path}${ARRIVING}`, path);
+  await syncDirectory(directory);
+}
+
+/** What lies here is of a move that was interrupted before the log left: the log has grown since. */
+const elsewhere = (directory: string): LogError =>
+  new LogError('LOG_ELSEWHERE', `the log was moved into files, and those are not in ${directory}`, {
+    hint: 'It is in the data directory of the machine where `mayfly log move` was given last. Go on there; nothing was changed here.',
+  });
 
 /** Failures of SQLite and of the file system name the file. */
 async function inWords<T>(path: string, work: () => T | Promise<T>): Promise<T> {
@@ -57,6 +113,22 @@ function readOnce(path: string): StoredState {
     db.close();
   }
 }
+
+function damagedDatabase(path: string): StoreDamage | undefined {
+  const db = openForReading(path);
+  try {
+    const message = databaseFault(db);
+    if (message !== undefined) return { where: COMMIT_DATABASE, message };
+    return readNoted(db) === 'damaged'
+      ? { where: COMMIT_DATABASE, message: DAMAGED_NOTE, isRenewed: true }
+      : undefined;
+  } finally {
+    db.close();
+  }
+}
+
+const DAMAGED_NOTE =
+  'what it says of where it was used last is damaged; everything else is as it should be. Leave the file as it is and start the service: it is noted anew, with a warning that this may be a copy';
 
 /** A server that runs may start the WAL anew while it is read: so it is looked at twice. */
 async function damagedWal(path: string): Promise<StoreDamage | undefined> {
@@ -90,11 +162,25 @@ async function whileLocked<T>(directory: string, work: (store: LockedStore) => P
       writing((db) => {
         writeEnd(db, at);
       });
+    const leave: LockedStore['leave'] = (to) =>
+      writing((db) => {
+        writeLeft(db, to);
+        copyAndSync(db, path);
+      });
     const rewrite: LockedStore['rewrite'] = (other) =>
       writing((db) => {
         rewriteEntries(db, path, other);
       });
-    return await work({ state, end, rewrite });
+    const location: LockedStore['location'] = {
+      here: (machine) => locationOf(path, machine),
+      isInUse: isStoreInUse,
+      note: (noted) =>
+        writing((db) => {
+          writeNoted(db, noted);
+          copyAndSync(db, path);
+        }),
+    };
+    return await work({ state, end, rewrite, leave, location });
   } finally {
     opened?.close();
     lock.close();

@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Batch, CommitStore } from './commit-store.ts';
 import type { CommitReply, CommitRequest, CommitWorkerData, Growth } from './commit-store-worker.ts';
 import type { PackedBatch } from './commit-transaction.ts';
 import { LogError } from '../core/log-error.ts';
 import type { LogIdentity } from '../core/log-identity.ts';
+import { isLocked } from '../../storage/sqlite.ts';
+import { locationOf } from './store-location.ts';
 import { startWorker, type WorkerChannel } from '../../storage/worker-channel.ts';
 
 /** Names inside a log's directory. */
@@ -75,9 +77,17 @@ export function sqliteCommitStore(directory: string, { origin, logId, text }: Lo
     },
     async recover() {
       await ask({ kind: 'recover' });
+      return undefined;
     },
     async commit(batch) {
       growth = (await ask({ kind: 'commit', batch: memory.pack(batch) })).growth ?? growth;
+    },
+    location: {
+      here: (machine) => locationOf(data.commitPath, machine),
+      isInUse: isStoreInUse,
+      async note(location) {
+        await ask({ kind: 'note', location });
+      },
     },
     close() {
       // A thread that cannot answer any more is ended all the same: that is what frees the lock.
@@ -88,6 +98,9 @@ export function sqliteCommitStore(directory: string, { origin, logId, text }: Lo
     },
   };
 }
+
+/** Whether the commit store at that path is being written, by this process or another one. */
+export const isStoreInUse = (path: string): boolean => isLocked(join(dirname(path), LOCK_DATABASE));
 
 const start = (workerData: CommitWorkerData): WorkerChannel<CommitRequest, CommitReply> =>
   startWorker({

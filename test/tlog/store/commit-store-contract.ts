@@ -1,15 +1,18 @@
 /** What every kind of commit store must keep, whatever it is made of. Call this from the test of each backend. */
 import { expect } from 'chai';
-import type {
-  Batch,
-  CommitStore,
-  CommitStoreBackend,
-  Head,
-  LoadedState,
+import {
+  ClaimsTaken,
+  type Batch,
+  type CommitStore,
+  type CommitStoreBackend,
+  type Head,
+  type LoadedState,
+  type SharedCommits,
 } from '../../../tlog/store/commit-store.ts';
 import type { LogIdentity } from '../../../tlog/core/log-identity.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
-import { failureOf } from '../../support/failure.ts';
+import type { EntryClaim } from '../../../tlog/core/committed.ts';
+import { failureAs, failureOf } from '../../support/failure.ts';
 
 /** A place for the store of one log, with nothing in it. */
 export interface EmptyPlace {
@@ -38,9 +41,27 @@ const batch = (expected: Head, count: number, pruneBelow = 0): Batch => ({
   entries: Array.from({ length: count }, (_, i) => bytes(expected.size + i)),
 });
 
+/** What kind of store the suite is for. */
+interface ContractOptions {
+  /** Whether several writers may have it at once. */
+  readonly isShared: boolean;
+  /** Before the first test, such as the start of a server. */
+  readonly before?: (test: Mocha.Context) => Promise<void>;
+  readonly after?: () => Promise<void>;
+}
+
 /** Declares the suite. `place` returns a new place. */
-export function commitStoreContract(name: string, place: () => EmptyPlace): void {
+export function commitStoreContract(
+  name: string,
+  place: () => EmptyPlace,
+  { isShared, ...around }: ContractOptions = { isShared: false },
+): void {
   describe(`${name} as a commit store`, () => {
+    before(async function () {
+      await around.before?.(this);
+    });
+    after(() => around.after?.());
+
     const empty = head(0, 1000);
     let here: EmptyPlace;
     let store: CommitStore;
@@ -127,14 +148,16 @@ export function commitStoreContract(name: string, place: () => EmptyPlace): void
       expect((await reopened()).entries.map(({ length }) => length)).to.deep.equal([1, 100_000, 16_000_000]);
     });
 
-    it('refuses a second writer, in words, until the first one has closed', async () => {
-      const second = here.backend.openForWriting(IDENTITY);
-      const failure: unknown = await failureOf(second.load());
-      await second.close();
-      expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
-      await store.commit(batch(empty, 1));
-      expect((await reopened()).head.size).to.equal(1);
-    });
+    if (isShared) declareShared(() => ({ backend: here.backend, store }));
+    else
+      it('refuses a second writer, in words, until the first one has closed', async () => {
+        const second = here.backend.openForWriting(IDENTITY);
+        const failure: unknown = await failureOf(second.load());
+        await second.close();
+        expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_LOCKED');
+        await store.commit(batch(empty, 1));
+        expect((await reopened()).head.size).to.equal(1);
+      });
 
     it('is read beside its writer, as it was at one moment', async () => {
       const { backend } = here;
@@ -219,5 +242,139 @@ export function commitStoreContract(name: string, place: () => EmptyPlace): void
       expect(failure).to.have.property('code', 'LOG_HEAD_MOVED');
       expect((await reopened()).frozenAt).to.equal(undefined);
     });
+  });
+}
+
+/** What several writers see of each other. */
+function declareShared(
+  opened: () => { readonly backend: CommitStoreBackend; readonly store: CommitStore },
+): void {
+  const empty = head(0, 1000);
+  const others: CommitStore[] = [];
+  const other = async (): Promise<CommitStore> => {
+    const store = opened().backend.openForWriting(IDENTITY);
+    others.push(store);
+    await store.load();
+    await store.recover();
+    return store;
+  };
+  const sharedOf = (store: CommitStore): SharedCommits => store.shared ?? expect.fail('it is not shared');
+  afterEach(async () => {
+    for (const store of others.splice(0)) await store.close();
+  });
+
+  it('has several writers, of whom one is first, and the other one hears what was added', async () => {
+    const [a, b] = [opened().store, await other()];
+    const first = batch(empty, 2);
+    // Its start has made what was under way fail: the first commit of the other one looks again.
+    await sharedOf(a).addedSince(empty);
+    await a.commit(first);
+    const failure = await failureOf(b.commit(batch(empty, 3)));
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_HEAD_MOVED');
+    const added = await sharedOf(b).addedSince(empty);
+    expect(added.head).to.deep.equal(first.next);
+    expect(added.batches).to.deep.equal([{ head: first.next, entries: [bytes(0), bytes(1)] }]);
+    await b.commit(batch(first.next, 1));
+    expect((await opened().backend.read()).head.size).to.equal(3);
+  });
+
+  it('keeps others waiting after a lost race, with what they added in hand', async () => {
+    const [a, b] = [opened().store, await other()];
+    await sharedOf(a).addedSince(empty);
+    const first = batch(empty, 1);
+    await a.commit(first);
+    expect(await sharedOf(b).begin(empty)).to.equal(undefined);
+    await failureOf(b.commit(batch(empty, 1)));
+    const second = batch(first.next, 1);
+    await a.commit(second);
+    const added = await sharedOf(b).begin(empty);
+    expect(added?.head).to.deep.equal(second.next);
+    const third = batch(second.next, 1);
+    const late = failureOf(a.commit(batch(second.next, 2)));
+    await b.commit(third);
+    expect(await late).to.have.property('code', 'LOG_HEAD_MOVED');
+    expect((await opened().backend.read()).head).to.deep.equal(third.next);
+  });
+
+  it('lets others go on where nothing follows on the lock', async () => {
+    const [a, b] = [opened().store, await other()];
+    await sharedOf(a).addedSince(empty);
+    const first = batch(empty, 1);
+    await a.commit(first);
+    await failureOf(b.commit(batch(empty, 1)));
+    await sharedOf(b).begin(first.next);
+    await sharedOf(b).giveWay();
+    await a.commit(batch(first.next, 1));
+    expect((await opened().backend.read()).head.size).to.equal(2);
+  });
+
+  it('makes nothing of a batch whose writer was settled with', async () => {
+    const [a, b] = [opened().store, await other()];
+    const failure = await failureOf(a.commit(batch(empty, 1)));
+    expect(failure, 'the epoch is another one since the other writer came').to.have.property(
+      'code',
+      'LOG_HEAD_MOVED',
+    );
+    expect((await sharedOf(b).settle(empty)).head).to.deep.equal(empty);
+    await b.commit(batch(empty, 1));
+    expect((await opened().backend.read()).head.size).to.equal(1);
+  });
+
+  it('takes a claim with one batch alone, of all writers, and stores nothing of another one that has it', async () => {
+    const [a, b] = [opened().store, await other()];
+    await sharedOf(a).addedSince(empty);
+    const claim = (i: number): EntryClaim => ({ key: bytes(i, 32), expires: 2_000 + i });
+    const first = { ...batch(empty, 2), claims: [claim(2), claim(1)] };
+    await a.commit(first);
+    await sharedOf(b).addedSince(empty);
+    const both = { ...batch(first.next, 3), claims: [claim(1), claim(3), claim(2)] };
+    const failure = await failureAs(ClaimsTaken, b.commit(both));
+    expect(failure.code).to.equal('LOG_CLAIM_TAKEN');
+    expect(failure.keys.map(([i]) => i).sort()).to.deep.equal([1, 2]);
+    expect((await opened().backend.read()).head).to.deep.equal(first.next);
+    const rest = { ...batch(first.next, 1), claims: [claim(3)] };
+    await b.commit(rest);
+    const late = await failureOf(b.commit({ ...batch(rest.next, 1), claims: [claim(3)] }));
+    expect(late).to.be.instanceOf(ClaimsTaken);
+    await b.commit(batch(rest.next, 1));
+    expect((await opened().backend.read()).head.size).to.equal(4);
+  });
+
+  it('takes no claim of a batch that lost its race, and none under a lock that was there', async () => {
+    const [a, b] = [opened().store, await other()];
+    await sharedOf(a).addedSince(empty);
+    const claims = [{ key: bytes(1, 32), expires: 5_000 }];
+    const first = batch(empty, 1);
+    await a.commit(first);
+    expect(await failureOf(b.commit({ ...batch(empty, 1), claims }))).to.have.property(
+      'code',
+      'LOG_HEAD_MOVED',
+    );
+    await sharedOf(b).begin(first.next);
+    const second = { ...batch(first.next, 1), claims };
+    await b.commit(second);
+    await sharedOf(b).begin(second.next);
+    expect(await failureOf(b.commit({ ...batch(second.next, 1), claims }))).to.be.instanceOf(ClaimsTaken);
+    // The lock went with it: the other one is not kept waiting.
+    await sharedOf(a).addedSince(first.next);
+    await a.commit(batch(second.next, 1));
+    await sharedOf(b).addedSince(second.next);
+    expect((await opened().backend.read()).head.size).to.equal(3);
+  });
+
+  it('shows a signed head to others, with what leads there', async () => {
+    const [a, b] = [opened().store, await other()];
+    await sharedOf(a).addedSince(empty);
+    const first = batch(empty, 2);
+    expect(await sharedOf(b).newerThan(empty)).to.equal(undefined);
+    await a.commit(first);
+    expect(await sharedOf(b).newerThan(empty)).to.deep.equal({ head: first.next });
+    sharedOf(a).publish({ head: first.next, checkpoint: bytes(7) });
+    await a.close();
+    const newer = await sharedOf(b).newerThan(empty);
+    expect(newer?.published?.head).to.deep.equal(first.next);
+    expect(newer?.published?.checkpoint).to.deep.equal(bytes(7));
+    expect(newer?.published?.addition.batches).to.have.length(1);
+    expect(await sharedOf(b).newerThan(first.next)).to.equal(undefined);
   });
 }
