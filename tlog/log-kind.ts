@@ -2,6 +2,7 @@
  * What one kind of log has of its own. The tree, the stores and the sequencer are the same for all of them, and know
  * nothing of certificates or artifacts. A value of these types belongs to one log: it holds that log's identity and keys.
  */
+import type { Head } from './store/commit-store.ts';
 import type { TileStore } from './store/tile-store.ts';
 import type { EntryFormat, PlacedEntry, StoredEntry } from './format/entry-format.ts';
 import type { HashReader } from './format/merkle-proof.ts';
@@ -31,6 +32,13 @@ export interface IdentityEvidence {
   readonly storeName: string;
 }
 
+/** What a log says of itself where others read its tile store in the place of the service. `there`: what it says there now, not believed. `end`: its last head, and when it ended, in milliseconds since the
+ * epoch; undefined while it goes on. */
+export type DescribeLog = (
+  there: Uint8Array | undefined,
+  end: (Head & { readonly frozenAt: number }) | undefined,
+) => Uint8Array;
+
 /** What the files and keys of a log are held to when it is opened. */
 export interface StoredLog<Stored extends StoredEntry = StoredEntry> {
   readonly identity: LogIdentity;
@@ -40,6 +48,8 @@ export interface StoredLog<Stored extends StoredEntry = StoredEntry> {
   /** The log id that belongs to the keys given, 32 bytes: another one than the identity's when they are of another log. */
   readonly logIdOfKeys: Uint8Array;
   readonly companions?: CompanionFiles;
+  /** Absent where such a log says nothing of itself. */
+  readonly describe?: DescribeLog;
   /** What operators and callers know it as, in the middle of a sentence. */
   readonly knownAs: string;
   /** What a log that has ended answers its callers, after "… ended at TIME: ". */

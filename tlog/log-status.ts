@@ -1,4 +1,12 @@
+import type { AnchorStatus } from './anchored-head.ts';
+import type { WitnessesStatus } from './sequence/witnesses.ts';
 import type { UnreadableFiles } from './tree/required-files.ts';
+
+/**
+ * What of a copy of the log is noticed: `accidents`, files that were copied to another machine; `asynchronous`, by what is looked at after a commit; `synchronous`, nothing is released that another copy contradicts; `database`,
+ * the log is in a database, which copies of the directory share.
+ */
+export type CopyProtection = 'accidents' | 'asynchronous' | 'synchronous' | 'database';
 
 /** How a log is doing. What is wrong is for the operator; each is absent while all is well. */
 export interface LogStatus {
@@ -29,8 +37,18 @@ export interface LogStatus {
   readonly tileFailure?: string;
   /** Why leaf hashes cannot be looked up. */
   readonly indexFailure?: string;
-  /** Why the checkpoint file is older than a second. */
+  /** Why the checkpoint file, or the one in the store that others read, is older than it should be. */
   readonly checkpointFailure?: string;
+  /** Why the store that others read does not have what the log says of itself. */
+  readonly descriptionFailure?: string;
+  /** Absent for a log that was ended and is only read. */
+  readonly copies?: CopyProtection;
+  /** How its anchor is doing; absent without one. */
+  readonly anchor?: AnchorStatus;
+  /** Why an asynchronous anchor is older than it should be. */
+  readonly anchorFailure?: string;
+  /** How its witnesses do; absent where it has none. */
+  readonly witnesses?: WitnessesStatus;
   /** Files that reads could not have. */
   readonly unreadable?: UnreadableFiles;
   /** Why the commit store grows. */

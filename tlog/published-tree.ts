@@ -9,6 +9,8 @@ import type { TreeTiles } from './tree/tree-tiles.ts';
 export interface PublishedTree<Stored extends StoredEntry> {
   /** The newest signed head. It follows the log when that opens its stores again after a fault. */
   readonly head: () => SignedHead;
+  /** The newest head that a quorum of witnesses has cosigned, with the cosignatures; undefined while there is none. Absent where the log has no witnesses. */
+  readonly witnessed?: () => SignedHead | undefined;
   /** When the log ended, milliseconds since the epoch; undefined while it goes on. */
   readonly frozenAt: number | undefined;
   /** Tiles and entries. Readers keep to sizes that a signed head has reached. */

@@ -1,24 +1,30 @@
 /** A log that this process reads and does not write: one that has ended, or one that is still to be used. */
 import { join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
+import { FormatError } from '../core/errors.ts';
 import { LogError } from './core/log-error.ts';
 import { readLogFile } from './core/log-file.ts';
 import type { LogIdentity } from './core/log-identity.ts';
-import { parseCheckpoint } from './format/checkpoint.ts';
 import type { EntryFormat, StoredEntry } from './format/entry-format.ts';
-import { HashIndex } from './index/hash-index.ts';
+import { leafHashGroups } from './index/hash-group.ts';
+import { HashIndex, INDEX_FILE } from './index/hash-index.ts';
 import { LazyIndex } from './index/lazy-index.ts';
 import type { PublishedTree } from './published-tree.ts';
 import { requireStoreOf } from './require-identity.ts';
 import { refuseRollback } from './rollback.ts';
-import type { SignedHead } from './sequence/head-signer.ts';
+import { signedHeadOf, type SignedHead } from './sequence/head-signer.ts';
 import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import { chooseStores } from './store/choose-stores.ts';
 import type { StoredState } from './store/commit-store.ts';
 import { rebuildEdge } from './tree/rebuild-edge.ts';
 import { RequiredFiles, type UnreadableFiles } from './tree/required-files.ts';
 import { TreeTiles } from './tree/tree-tiles.ts';
-import { requireEverySignature, verifyCheckpoint, type CheckpointKey } from './tree/verify-head.ts';
+import {
+  requireEverySignature,
+  verifyCheckpoint,
+  type CheckpointKey,
+  type VerifiedCheckpoint,
+} from './tree/verify-head.ts';
 
 /** What a log is read with: public keys alone. */
 export interface ReadableKind<Stored extends StoredEntry> {
@@ -48,7 +54,7 @@ export async function openReadOnlyLog<Stored extends StoredEntry>(
   directory: string,
   { identity, entries, keys }: ReadableKind<Stored>,
 ): Promise<ReadOnlyLog<Stored>> {
-  const stores = chooseStores(directory);
+  const stores = await chooseStores(directory);
   const state = await stores.commits.read();
   requireStoreOf(identity, state);
   const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
@@ -61,9 +67,9 @@ export async function openReadOnlyLog<Stored extends StoredEntry>(
   const index = new LazyIndex(
     () =>
       new HashIndex(
-        { path: join(directory, 'index.db'), logId: identity.logId },
+        { path: join(directory, INDEX_FILE), logId: identity.logId },
         signed.head.size,
-        async (tile) => tiles.tile(tile),
+        leafHashGroups(async (tile) => tiles.tile(tile)),
       ),
   );
   return {
@@ -72,6 +78,7 @@ export async function openReadOnlyLog<Stored extends StoredEntry>(
     close: async () => {
       files.close();
       await index.close();
+      await stores.tiles.close?.();
     },
   };
 }
@@ -82,18 +89,26 @@ function signedHead(
   keys: readonly CheckpointKey[],
   { head, frozenAt }: StoredState,
 ): SignedHead {
-  const verified = verifyCheckpoint(checkpoint, keys);
+  const verified = verifiedFile(checkpoint, keys);
   requireEverySignature(verified, keys);
   const { size, root, timestamp = head.timestamp } = verified;
   if (frozenAt !== undefined && (size !== head.size || !equalBytes(root, head.root)))
     throw new LogError('LOG_CORRUPT', `the ${CHECKPOINT_FILE} is not that of the last head of this log`, {
       hint: `Put back the ${CHECKPOINT_FILE} that was signed when the log ended: a copy of the log has it.`,
     });
-  const lines = parseCheckpoint(checkpoint).signatures;
-  const signatures = keys.flatMap(({ name, keyId }) =>
-    lines.filter((line) => line.name === name && equalBytes(line.keyId, keyId)).slice(0, 1),
-  );
-  return { head: { size, root, timestamp }, signatures, checkpoint };
+  return signedHeadOf({ head: { size, root, timestamp }, checkpoint }, keys);
+}
+
+function verifiedFile(checkpoint: Uint8Array, keys: readonly CheckpointKey[]): VerifiedCheckpoint {
+  try {
+    return verifyCheckpoint(checkpoint, keys);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new LogError('LOG_CORRUPT', `the file ${CHECKPOINT_FILE} is damaged: ${cause.message}`, {
+      hint: `Restore it from a copy of the log. A service that writes the log makes it anew.`,
+      cause,
+    });
+  }
 }
 
 const noCheckpoint = (directory: string): LogError =>

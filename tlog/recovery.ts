@@ -5,10 +5,16 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { AnchoredHead, HasRoot } from './anchored-head.ts';
+import { rootFrom } from './format/merkle-proof.ts';
+import { equalBytes } from '../core/bytes.ts';
 import { removeTemporary } from '../storage/durable-file.ts';
 import { CHECKPOINT_FILE } from './store/checkpoint-file.ts';
 import type { CommitStore, Head, LoadedState } from './store/commit-store.ts';
+import { sha256 } from './core/sha256.ts';
 import { HASH_LENGTH } from './format/merkle.ts';
+import { consistencyProof } from './format/merkle-proof.ts';
+import { verifyConsistency } from './format/merkle-verify.ts';
 import { TILE_WIDTH, tilePath } from './format/tile.ts';
 import type { SignedHead, SignHead } from './sequence/head-signer.ts';
 import { LogError } from './core/log-error.ts';
@@ -16,6 +22,7 @@ import type { IdentityEvidence, StoredLog } from './log-kind.ts';
 import type { EntryFormat } from './format/entry-format.ts';
 import { readLogFile } from './core/log-file.ts';
 import { RequiredFiles } from './tree/required-files.ts';
+import { adoptBatches } from './tree/added-batches.ts';
 import { rebuildEdge } from './tree/rebuild-edge.ts';
 import { requireOneLog, requireUnedited } from './require-identity.ts';
 import { refuseRollback } from './rollback.ts';
@@ -37,6 +44,8 @@ export interface LogSources<Log extends StoredLog = StoredLog> {
   readonly log: Log;
   readonly signHead: SignHead;
   readonly stores: LogStores;
+  /** The second place that its head is held to. */
+  readonly anchor?: AnchoredHead | undefined;
 }
 
 /** A log that was found right; nothing was changed. */
@@ -58,8 +67,25 @@ export interface RecoveredLog {
 
 /** The first half: takes the stores, and holds them to one log with one history. Throws {@link LogError}. */
 export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
+  const { commits } = sources.stores;
+  for (let left = INSPECTED_AGAIN, before = -1; ; left--) {
+    const state = await commits.load();
+    try {
+      return await inspect(sources, state);
+    } catch (error) {
+      // Others may have gone on since, and written tiles of what came then: that looks as if this store was an old one.
+      const isAhead = error instanceof LogError && error.code === 'LOG_ROLLED_BACK';
+      if (commits.shared === undefined || !isAhead || left === 0 || state.head.size === before) throw error;
+      before = state.head.size;
+    }
+  }
+}
+
+/** How often a log that others write is looked at again. */
+const INSPECTED_AGAIN = 5;
+
+async function inspect(sources: LogSources, state: LoadedState): Promise<InspectedLog> {
   const { directory, log, stores } = sources;
-  const state = await stores.commits.load();
   requireOneLog(log, state);
   const checkpoint = await readLogFile(directory, CHECKPOINT_FILE);
   const edge = await rebuildEdge(log.entries, state, stores.tiles);
@@ -69,8 +95,17 @@ export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
     : requireUnedited(log, await evidenceOf(log.entries, state, checkpoint, stores.tiles));
   const opening = { log, state, edge, tiles: stores.tiles, checkpoint };
   const warnings = [...unconfirmed, ...(await refuseRollback(opening))];
+  if (sources.anchor !== undefined)
+    warnings.push(...(await sources.anchor.inspect(state.head, rootsOf(log.entries, edge, stores.tiles))));
   await log.companions?.inspect(stores.tiles);
   return { state, edge, warnings };
+}
+
+/** Whether the log has a root at a size that it has reached, now and when it has grown. */
+function rootsOf(format: EntryFormat, edge: TreeEdge, tiles: TileStore): HasRoot {
+  const tree = new TreeTiles(format, edge, new RequiredFiles(tiles, 0));
+  return async ({ size, root }) =>
+    size === 0 || equalBytes(await rootFrom(sha256, size, tree.hashesAt(size)), root);
 }
 
 /** The newest bundle has an entry when the store holds none: the log is as large as its full tiles. */
@@ -89,15 +124,17 @@ async function evidenceOf(
  * signature of the committed head, checked with the log's own keys. Throws {@link LogError}, and the key's own error. */
 export async function recoverLog(sources: LogSources, { state, edge }: InspectedLog): Promise<RecoveredLog> {
   const { log, stores, signHead } = sources;
-  await stores.commits.recover();
+  const added = await stores.commits.recover();
+  if (added !== undefined) adoptBatches(edge, log.entries, added);
+  const committed = added?.head ?? state.head;
   await log.companions?.store(stores.tiles);
   const writer = new TileWriter(edge, stores.tiles);
-  await writer.write(state.head.size);
+  await writer.write(committed.size);
   if (writer.contradiction !== undefined) throw writer.contradiction;
   if (writer.failure !== undefined)
     throw new LogError('LOG_STORAGE', `a full tile cannot be written: ${writer.failure}`);
-  const head = await signHead(state.head);
-  requireCheckpointOf(state.head, head.checkpoint, log.keys);
+  const head = await signHead(committed);
+  requireCheckpointOf(committed, head.checkpoint, log.keys);
   return { edge, writer, head, frozenAt: state.frozenAt };
 }
 
@@ -132,6 +169,32 @@ export function requirePossible({ head }: LoadedState, possible: readonly Head[]
     {
       hint: 'Two servers must not share a log. Stop both, find out which one is to stay, and start that one alone.',
     },
+  );
+}
+
+/** Where others write, too, the store may hold any head that continues the newest one that is `known` here. Throws `LOG_ROLLED_BACK` when it does not: two histories exist. */
+export async function requireContinuation(
+  known: Head,
+  { state: { head, texts }, edge }: InspectedLog,
+  { log, stores }: LogSources,
+): Promise<void> {
+  const hashes = new TreeTiles(log.entries, edge, new RequiredFiles(stores.tiles, 0)).hashesAt(head.size);
+  const isIt =
+    known.size === head.size
+      ? equalBytes(known.root, head.root)
+      : known.size < head.size &&
+        (known.size === 0 ||
+          verifyConsistency(
+            sha256,
+            known,
+            head,
+            await consistencyProof(sha256, known.size, head.size, hashes),
+          ));
+  if (isIt) return;
+  throw new LogError(
+    'LOG_ROLLED_BACK',
+    `${texts.name} holds ${head.size} entries, which do not continue the ${known.size} that were signed`,
+    { hint: `Nothing is signed. ${texts.rollbackHint}` },
   );
 }
 

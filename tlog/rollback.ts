@@ -52,15 +52,23 @@ export async function refuseRollback(opening: Opening): Promise<string[]> {
   return [];
 }
 
+/** To be called before anything of the log is derived from its commit store: throws {@link LogError} `LOG_ROLLED_BACK` when the signed checkpoint or a tile shows that the log was larger, and `LOG_CORRUPT` when
+ * what the store lost explains that. */
+export async function refuseOlder({
+  checkpoint,
+  ...known
+}: Kept & Pick<Opening, 'checkpoint'>): Promise<void> {
+  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, known.log.keys);
+  await requireLargest(signed, known);
+}
+
 /** To be called before anything is written into a store that nobody has opened since it ended uncleanly: throws {@link LogError} `LOG_CORRUPT` when what it could not
  * read was more than a transaction that was never finished, for the log was larger by what else is in the store, by its checkpoint or its tiles. */
 export async function refuseLoss({
   checkpoint,
   ...known
 }: Kept & Pick<Opening, 'checkpoint'>): Promise<void> {
-  if (known.state.loss === undefined) return;
-  const signed = checkpoint === undefined ? undefined : signedHead(checkpoint, known.log.keys);
-  await requireLargest(signed, known);
+  if (known.state.loss !== undefined) await refuseOlder({ checkpoint, ...known });
 }
 
 async function requireLargest(

@@ -80,7 +80,7 @@ describe('tlog/freeze', () => {
     await freeze();
     expect(format()).to.deep.equal(Uint8Array.of(2));
     const db = new DatabaseSync(join(test.directory, 'commit.db'));
-    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(3));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'format'").run(Uint8Array.of(4));
     db.close();
     expect(await codeOf(test.open())).to.equal('LOG_CORRUPT');
   });

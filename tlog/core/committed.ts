@@ -1,7 +1,22 @@
 /**
  * The proof that an entry is durably in the log. `ca` builds a final certificate only from one of these, and only the
- * sequencer makes them (scripts/check-layers.ts lets nobody else import {@link makeCommitted}).
+ * sequencer makes them (scripts/check-layers.ts lets nobody else import {@link makeCommitted}), or what receives them from the
+ * thread that has it ({@link receivedCommitted}).
  */
+
+/** What is used up with an entry, in the step that commits it, and by one entry alone. Logs that several processes write take such, and no others. */
+export interface EntryClaim {
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  /** Until when it has to be remembered, in milliseconds since the epoch: a whole number. */
+  readonly expires: number;
+  /** Whether it keeps the same entry from being logged twice, and is no token. */
+  readonly isOfEntry?: boolean | undefined;
+}
+
+/** Whether an error of a log says that the claim of the entry was taken before. Then the entry is not logged. */
+export const isClaimTaken = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'LOG_CLAIM_TAKEN';
 
 /** What the log knows of one entry after the commit that covers it. */
 export interface CommittedEntry<Receipt> {
@@ -48,6 +63,10 @@ export type Committed<Receipt> = CommittedValue<Receipt>;
 
 /** For the sequencer alone, after the store said that the commit is durable and the head was signed. */
 export const makeCommitted = <Receipt>(entry: CommittedEntry<Receipt>): Committed<Receipt> =>
+  new CommittedValue(entry);
+
+/** For a thread to which the main thread, which has the sequencer, has sent what that made: a class is lost on the way. */
+export const receivedCommitted = <Receipt>(entry: CommittedEntry<Receipt>): Committed<Receipt> =>
   new CommittedValue(entry);
 
 /** The check at release: whether the sequencer really made this value, whatever its type says. */

@@ -12,13 +12,16 @@ import { MayflyError } from '../../core/errors.ts';
  * - `LOG_LOCKED`: another process (or this one) writes to the same directory.
  * - `LOG_CORRUPT`: what is stored contradicts itself; the message names the file.
  * - `LOG_ROLLED_BACK`: the log was larger before, or was another: an old commit store was put back.
+ * - `LOG_COPIED`: the log was copied here, and the other copy may go on.
  * - `LOG_UNSUITABLE_STORAGE`: a file system that cannot promise what the log promises.
+ * - `LOG_ELSEWHERE`: the stores of the log are not where the configuration says.
  * - `LOG_EXISTS`, `LOG_MISSING`: there is, or is not, a log in the directory.
  * - `LOG_WRONG_KEY`: the signers are not the keys of this log.
  * - `LOG_HEAD_MOVED`: the stored head is not the one this writer left: somebody else wrote.
  * - `LOG_STALE`: the store holds another head than was loaded from it; nothing was changed, and what it holds can be
  *   loaded and judged again.
  * - `LOG_ENTRY_REFUSED`: this entry can never be logged; others can.
+ * - `LOG_CLAIM_TAKEN`: another entry has used up what this one was to use up; this one is not logged.
  * - `LOG_BAD_ORIGIN`: no log can have this origin.
  * - `LOG_STORAGE`: the storage underneath failed.
  */
@@ -31,13 +34,16 @@ export type LogReason =
   | 'LOG_LOCKED'
   | 'LOG_CORRUPT'
   | 'LOG_ROLLED_BACK'
+  | 'LOG_COPIED'
   | 'LOG_UNSUITABLE_STORAGE'
+  | 'LOG_ELSEWHERE'
   | 'LOG_EXISTS'
   | 'LOG_MISSING'
   | 'LOG_WRONG_KEY'
   | 'LOG_HEAD_MOVED'
   | 'LOG_STALE'
   | 'LOG_ENTRY_REFUSED'
+  | 'LOG_CLAIM_TAKEN'
   | 'LOG_BAD_ORIGIN'
   | 'LOG_STORAGE';
 

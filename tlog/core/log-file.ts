@@ -1,8 +1,8 @@
 /** Files of a log, wherever they come from: how large one may be, and how it is read. */
 import { join } from 'node:path';
-import { systemCode } from '../../core/errors.ts';
+import { messageOf, systemCode } from '../../core/errors.ts';
 import { FileFault } from '../../storage/file-fault.ts';
-import { readWhole } from '../../storage/read-whole.ts';
+import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 
 /** What a bundle of entries, and the list of redacted ones, may have: none that this program writes comes near it. */
 const MAX_BUNDLE = 64 * 1024 * 1024;
@@ -23,4 +23,14 @@ export async function readLogFile(directory: string, path: string): Promise<Uint
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
     throw new FileFault(file, 'read', error);
   }
+}
+
+/** Why a file could not be read, where {@link readLogFile} or a store over files rejected with `error`; undefined for other errors. `isDamage`: the file itself is the cause, and another try, or another
+ * user, would read no more. */
+export function unreadableFile(
+  error: unknown,
+): { readonly reason: string; readonly isDamage: boolean } | undefined {
+  if (!(error instanceof FileFault)) return undefined;
+  const isDamage = error.cause instanceof UnfitFile || error.code === 'EIO';
+  return { reason: error.code ?? messageOf(error.cause), isDamage };
 }

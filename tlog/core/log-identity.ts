@@ -62,6 +62,10 @@ export async function readIdentityFile<T>(
   }
 }
 
+/** What `parse` makes of the fields of a text of `log.json`. Throws what that throws, and SyntaxError. */
+export const parseIdentityText = <T>(text: string, parse: (fields: ReadonlyMap<string, unknown>) => T): T =>
+  parse(fieldsOf(text));
+
 function fieldsOf(text: string): Map<string, unknown> {
   const value: unknown = JSON.parse(text);
   return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : []);

@@ -45,7 +45,8 @@ export function encodeNote({ text, signatures }: SignedNote): Uint8Array {
   return utf8(`${text}\n${signatures.map(signatureLine).join('')}`);
 }
 
-function signatureLine({ name, keyId, signature }: NoteSignature): string {
+/** The line of a signature, with its newline. Throws {@link FormatError} when it would not read back. */
+export function signatureLine({ name, keyId, signature }: NoteSignature): string {
   if (!isKeyName(name) || keyId.length !== KEY_ID_LENGTH || signature.length === 0) {
     throw new FormatError('MALFORMED', 'a signature of a note has no name, key id or content');
   }
@@ -62,6 +63,16 @@ export function parseNote(bytes: Uint8Array): SignedNote {
   const lines = note.slice(split + 2, -1).split('\n');
   if (lines.length > SIGNATURE_LIMIT) throw new FormatError('TOO_LARGE', 'a note has too many signatures');
   return { text: note.slice(0, split + 1), signatures: lines.map(readSignature) };
+}
+
+/** Reads lines of signatures without their note, each with its newline: what a witness answers. Throws {@link FormatError} as {@link parseNote}. */
+export function parseSignatureLines(bytes: Uint8Array): NoteSignature[] {
+  const text = utf8Text(bytes);
+  if (CONTROL.test(text) || !text.endsWith('\n'))
+    throw new FormatError('MALFORMED', 'lines of signatures hold control characters, or end within a line');
+  const lines = text.slice(0, -1).split('\n');
+  if (lines.length > SIGNATURE_LIMIT) throw new FormatError('TOO_LARGE', 'there are too many signatures');
+  return lines.map(readSignature);
 }
 
 function readSignature(line: string): NoteSignature {

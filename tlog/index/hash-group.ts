@@ -30,18 +30,22 @@ export function placesOf(prefix: number, group: Group): number[] {
   return out;
 }
 
-/** What groups are read from: hash tiles of the published tree. */
+/** Reads group `n`, or the part of it below the entry `size`. Ends early, with what it has, when `signal` aborts. */
+export type GroupReader = (n: number, size: number, signal: AbortSignal) => Promise<Group>;
+
+/** What groups of leaf hashes are read from: hash tiles of the published tree. */
 export type HashTileReader = (tile: Tile) => Promise<Uint8Array>;
+
+/** Reads groups of leaf hashes, as {@link readGroup} does. */
+export const leafHashGroups =
+  (read: HashTileReader): GroupReader =>
+  (n, size, signal) =>
+    readGroup(n, size, read, signal);
 
 /** Group `n`, or the part of it below the entry `size`, from hash tiles, each of which must give the hash above it: an
  * index of damaged tiles would deny entries that the log holds. Throws LogError `LOG_CORRUPT`, naming the tile, and what
  * reading throws. Ends early, with what it has, when `signal` aborts. */
-export async function readGroup(
-  n: number,
-  size: number,
-  read: HashTileReader,
-  signal: AbortSignal,
-): Promise<Group> {
+async function readGroup(n: number, size: number, read: HashTileReader, signal: AbortSignal): Promise<Group> {
   const group = emptyGroup();
   const first = n * GROUP;
   const full = Math.floor((size - first) / TILE_WIDTH);

@@ -1,19 +1,13 @@
 /**
  * The thread that owns `index.db`; see hash-index.ts for what it is good for.
- *
- *     mark(one, log_id, covered)      covered: complete groups that are stored, all from the first one on
- *     leaf(bucket, grp, rows)         entries of a group whose prefixes begin with the bucket's 12 bits: for each the
- *                                     32 bits behind them and its place in the group; then a CRC-32
- *
- * A look-up reads one bucket of every group. Each must be there, and whole: only then is an entry known to be absent.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
 import { workerData } from 'node:worker_threads';
 import { equalBytes } from '../../core/bytes.ts';
-import { isCorruption, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
+import { isCorruption, isEmptyDatabase, requireTables, sqliteMessage } from '../../storage/sqlite.ts';
 import { answerRequests } from '../../storage/worker-channel.ts';
 import { openDerivedDatabase, removeDatabase } from '../core/derived-file.ts';
+import { BUCKETS, Damage, find, FORMAT, placesByBucket, rowsOf, SCHEMA } from './hash-index-tables.ts';
 import { LogError } from '../core/log-error.ts';
 
 /** What the worker is started with. */
@@ -34,20 +28,6 @@ export interface HashIndexReply {
   readonly covered?: number;
   readonly indexes?: readonly number[];
 }
-
-/** Version of the tables. */
-const FORMAT = 2;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS mark (one INTEGER PRIMARY KEY, log_id BLOB NOT NULL, covered INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS leaf (bucket INTEGER, grp INTEGER, rows BLOB NOT NULL, PRIMARY KEY (bucket, grp)) STRICT, WITHOUT ROWID;
-`;
-
-const BUCKETS = 4096;
-/** A prefix has 48 bits: 12 of the bucket, 32 that are kept, 4 that are not. */
-const BELOW_BUCKET = 2 ** 36;
-const ROW = 6;
-const SUM = 4;
 
 /** Buckets of one transaction, and the rest after each: a group must not take a whole core from issuing. */
 const SLICE = 128;
@@ -71,12 +51,14 @@ function prepare(): DatabaseSync {
   const opened = openDerivedDatabase(path);
   try {
     opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    const isNew = opened.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+    const isNew = isEmptyDatabase(opened);
     const format = opened.prepare('PRAGMA user_version').get()?.['user_version'];
     if (!isNew && format !== FORMAT) throw new Error('of another version');
-    opened.exec(`PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
+    // At once, so that a check of the file never sees half of it: a service may end right here.
+    opened.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
     requireTables(opened, SCHEMA);
     opened.prepare('INSERT OR IGNORE INTO mark (one, log_id, covered) VALUES (1, ?, 0)').run(logId);
+    opened.exec('COMMIT');
     return opened;
   } catch (error) {
     opened.close();
@@ -100,9 +82,6 @@ function covered(complete: number): number {
   return 0;
 }
 
-const bucketOf = (prefix: number): number => Math.floor(prefix / BELOW_BUCKET);
-const keptOf = (prefix: number): number => Math.floor((prefix % BELOW_BUCKET) / 16);
-
 /** In the order of the table's key, so that each of its pages is written once. */
 function store(group: number, prefixes: Float64Array): void {
   const insert = db.prepare('INSERT OR REPLACE INTO leaf (bucket, grp, rows) VALUES (?, ?, ?)');
@@ -117,67 +96,10 @@ function store(group: number, prefixes: Float64Array): void {
   db.prepare('UPDATE mark SET covered = ?').run(group + 1);
 }
 
-function placesByBucket(prefixes: Float64Array): number[][] {
-  const buckets = Array.from({ length: BUCKETS }, (): number[] => []);
-  for (const [at, prefix] of prefixes.entries()) buckets[bucketOf(prefix)]?.push(at);
-  return buckets;
-}
-
-function rowsOf(bucket: number, group: number, places: readonly number[], prefixes: Float64Array): Buffer {
-  const rows = Buffer.alloc(places.length * ROW + SUM);
-  for (const [i, place] of places.entries()) {
-    rows.writeUInt32BE(keptOf(prefixes[place] ?? 0), i * ROW);
-    rows.writeUInt16BE(place, i * ROW + 4);
-  }
-  const end = rows.length - SUM;
-  rows.writeUInt32BE(sumOf(bucket, group, rows.subarray(0, end)), end);
-  return rows;
-}
-
-function sumOf(bucket: number, group: number, rows: Uint8Array): number {
-  const place = Buffer.alloc(8);
-  place.writeUInt32BE(bucket, 0);
-  place.writeUInt32BE(group, 4);
-  return crc32(rows, crc32(place));
-}
-
-function find(prefix: number, groups: number, size: number): number[] {
-  const bucket = bucketOf(prefix);
-  const kept = keptOf(prefix);
-  const found = db
-    .prepare('SELECT grp, rows FROM leaf WHERE bucket = ? ORDER BY grp LIMIT ?')
-    .iterate(bucket, groups);
-  const indexes: number[] = [];
-  let group = 0;
-  for (const row of found) {
-    const rows = soundRows(bucket, group, row);
-    for (let at = 0; at < rows.length; at += ROW)
-      if (rows.readUInt32BE(at) === kept) indexes.push(group * size + rows.readUInt16BE(at + 4));
-    group++;
-  }
-  if (group < groups) throw new Damage(`bucket ${bucket} of a group is missing`);
-  return indexes;
-}
-
-/** Throws unless the row is that of this bucket and group, as it was stored. */
-function soundRows(bucket: number, group: number, row: Record<string, unknown>): Buffer {
-  const { grp, rows } = row;
-  if (grp !== group || !(rows instanceof Uint8Array) || rows.length < SUM)
-    throw new Damage(`bucket ${bucket} of group ${group} is missing`);
-  const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength);
-  const end = bytes.length - SUM;
-  const content = bytes.subarray(0, end);
-  if (end % ROW === 0 && bytes.readUInt32BE(end) === sumOf(bucket, group, content)) return content;
-  throw new Damage(`bucket ${bucket} of group ${group} has a wrong checksum`);
-}
-
-/** A bucket that is not as it was stored. */
-class Damage extends Error {}
-
 function answer(request: HashIndexRequest): HashIndexReply {
   try {
     if (request.kind === 'covered') return { covered: covered(request.complete) };
-    if (request.kind === 'find') return { indexes: find(request.prefix, request.covered, request.size) };
+    if (request.kind === 'find') return { indexes: find(db, request.prefix, request.covered, request.size) };
     store(request.group, request.prefixes);
     return {};
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * From a leaf hash to the indexes that may have it. Groups of 65,536 entries: the newest in memory, complete ones in
+ * From a leaf hash, or another hash that each entry has, to the indexes that may have it. Groups of 65,536 entries: the newest in memory, complete ones in
  * `index.db`, which a thread fills in the background. Nothing trusts an answer (the reader compares with the tile),
  * nothing waits for it on the way of an entry, and it can be deleted at any time: what is missing is computed again, at
  * the start or while the log runs. That there is no such entry is said only of what is known to be whole.
@@ -10,18 +10,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../core/errors.ts';
-import {
-  emptyGroup,
-  GROUP,
-  placesOf,
-  prefixOf,
-  readGroup,
-  type Group,
-  type HashTileReader,
-} from './hash-group.ts';
+import { emptyGroup, GROUP, placesOf, prefixOf, type Group, type GroupReader } from './hash-group.ts';
 import type { HashIndexData, HashIndexReply, HashIndexRequest } from './hash-index-worker.ts';
 import { DerivedFile } from '../core/derived-file.ts';
 import { LogError } from '../core/log-error.ts';
+
+/** Name inside a log's directory. */
+export const INDEX_FILE = 'index.db';
 
 /** Complete groups that wait in memory, 512 KB each. */
 const HELD = 2;
@@ -37,7 +32,7 @@ export interface Candidates {
 /** The index of one log. */
 export class HashIndex {
   readonly #file: DerivedFile<HashIndexRequest, HashIndexReply>;
-  readonly #read: HashTileReader;
+  readonly #read: GroupReader;
   /** What is in memory: groups that are not stored, each noted from its first entry on. */
   readonly #groups = new Map<number, Group>();
   readonly #abort = new AbortController();
@@ -52,7 +47,7 @@ export class HashIndex {
   #work: Promise<void> | undefined;
 
   /** Starts to index the tree of `size` entries in the background. */
-  constructor(data: HashIndexData, size: number, read: HashTileReader) {
+  constructor(data: HashIndexData, size: number, read: GroupReader) {
     const { path } = data;
     this.#file = new DerivedFile({
       path,
@@ -176,8 +171,7 @@ export class HashIndex {
     const { covered = 0 } = await this.#file.ask({ kind: 'covered', complete: complete() });
     this.#nowCovers(covered);
     for (let n = covered; n < complete() && !this.#abort.signal.aborted; n++) {
-      const group =
-        this.#groups.get(n) ?? (await readGroup(n, (n + 1) * GROUP, this.#read, this.#abort.signal));
+      const group = this.#groups.get(n) ?? (await this.#read(n, (n + 1) * GROUP, this.#abort.signal));
       this.#groups.set(n, group);
       await this.#file.ask({ kind: 'store', group: n, prefixes: group });
       this.#nowCovers(n + 1);
@@ -196,7 +190,7 @@ export class HashIndex {
   async #readNewest(): Promise<void> {
     const size = this.#size;
     const n = Math.floor(size / GROUP);
-    const read = await readGroup(n, size, this.#read, this.#abort.signal);
+    const read = await this.#read(n, size, this.#abort.signal);
     if (this.#hasNewest) return;
     const noted = this.#groups.get(n);
     if (noted !== undefined) read.set(noted.subarray(size - n * GROUP), size - n * GROUP);

@@ -51,7 +51,7 @@ export class BatchSigner<Placed, Receipt> {
   }
 
   /** The head and the receipts of `entries`, once both could be signed; `onLate` is called when that takes too long. Rejects
-   * after {@link stop} only, with LogError `LOG_CLOSED`. */
+   * after {@link stop}, with LogError `LOG_CLOSED`, and with what says that this log must not go on here. */
   async sign(
     next: Head,
     entries: readonly Placed[],
@@ -108,6 +108,8 @@ export class BatchSigner<Placed, Receipt> {
         return { head, receipts };
       } catch (error) {
         this.#failure = messageOf(error);
+        // Somebody else went on with this log: what is signed here must never leave.
+        if (error instanceof LogError && ENDING.has(error.code)) throw error;
         await this.#pause(wait);
       }
     }
@@ -129,6 +131,9 @@ export class BatchSigner<Placed, Receipt> {
     this.#abort.abort();
   }
 }
+
+/** What no further attempt changes. */
+const ENDING: ReadonlySet<string> = new Set(['LOG_ROLLED_BACK', 'LOG_CORRUPT']);
 
 const NO_ANSWER = 'the keys of the log do not answer';
 

@@ -1,11 +1,13 @@
+import { crc32 } from 'node:zlib';
 import { join } from 'node:path';
 import { utf8, utf8Text } from '../../core/bytes.ts';
+import { messageOf } from '../../core/errors.ts';
 import { writeDurably } from '../../storage/durable-file.ts';
 import type { ClockReading } from '../../core/steadied-clock.ts';
 import { readLogFile } from '../core/log-file.ts';
 
 /** Name inside a log's directory. */
-const CLOCK_FILE = 'clock.json';
+export const CLOCK_FILE = 'clock.json';
 
 /** Milliseconds by which a clock must have been corrected before it is written again. */
 const CHANGED = 100;
@@ -32,11 +34,8 @@ export class ClockRecord {
     if (this.#boot === undefined) return undefined;
     try {
       const bytes = await readLogFile(this.#directory, CLOCK_FILE);
-      const { boot, wall, uptime } = JSON.parse(utf8Text(bytes ?? new Uint8Array())) as Record<
-        string,
-        unknown
-      >;
-      if (boot !== this.#boot || !isTime(wall) || !isTime(uptime)) return undefined;
+      const { boot, wall, uptime } = parseRecord(bytes ?? new Uint8Array());
+      if (boot !== this.#boot) return undefined;
       this.#written = { wall, uptime };
       return this.#written;
     } catch {
@@ -61,7 +60,8 @@ export class ClockRecord {
   async #write({ wall, uptime }: ClockReading, boot: string): Promise<void> {
     const path = join(this.#directory, CLOCK_FILE);
     try {
-      await writeDurably(path, utf8(`${JSON.stringify({ boot, wall, uptime })}\n`), 0o644);
+      const text = JSON.stringify({ boot, wall, uptime, sum: sumOf(boot, wall, uptime) });
+      await writeDurably(path, utf8(`${text}\n`), 0o644);
       this.#written = { wall, uptime };
     } catch {
       // The next second is another try.
@@ -71,5 +71,30 @@ export class ClockRecord {
 
 /** When the machine was started, by that clock: the same as long as the clock goes with the time. */
 const startOf = ({ wall, uptime }: ClockReading): number => wall - uptime;
+
+const sumOf = (boot: string, wall: number, uptime: number): number =>
+  crc32(JSON.stringify([boot, wall, uptime]));
+
+/** Throws for what is no such record, or a damaged one. Older versions wrote no sum. */
+function parseRecord(bytes: Uint8Array): ClockReading & { readonly boot: string } {
+  const fields = JSON.parse(utf8Text(bytes)) as Record<string, unknown>;
+  const { boot, wall, uptime, sum, ...others } = fields;
+  if (typeof boot !== 'string' || !isTime(wall) || !isTime(uptime) || Object.keys(others).length > 0)
+    throw new Error('it is no record of a clock');
+  if (sum !== undefined && sum !== sumOf(boot, wall, uptime)) throw new Error('its checksum is another');
+  return { boot, wall, uptime };
+}
+
+/** What is wrong with the record in a log's directory, which a service makes anew; undefined where nothing is, or there is none. Rejects with a FileFault. */
+export async function findClockFault(directory: string): Promise<string | undefined> {
+  const bytes = await readLogFile(directory, CLOCK_FILE);
+  if (bytes === undefined) return undefined;
+  try {
+    parseRecord(bytes);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
 
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);

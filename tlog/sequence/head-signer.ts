@@ -1,8 +1,8 @@
-import { utf8 } from '../../core/bytes.ts';
-import type { Head } from '../store/commit-store.ts';
-import { checkpointText, encodeCheckpoint } from '../format/checkpoint.ts';
+import { equalBytes, utf8 } from '../../core/bytes.ts';
+import type { Head, PublishedHead } from '../store/commit-store.ts';
+import { checkpointText, encodeCheckpoint, parseCheckpoint } from '../format/checkpoint.ts';
 import type { NoteSignature } from '../format/signed-note.ts';
-import type { CheckpointKey } from '../tree/verify-head.ts';
+import { requireCheckpointOf, type CheckpointKey } from '../tree/verify-head.ts';
 
 /** A key of a log with what signs for it. */
 export interface CheckpointSigner extends CheckpointKey {
@@ -37,4 +37,22 @@ export function headSigner(origin: string, keys: readonly CheckpointSigner[]): S
     }));
     return { head, signatures, checkpoint: encodeCheckpoint(body, signatures) };
   };
+}
+
+/** The signed head that a checkpoint is, which has lines of other keys, too. */
+export function signedHeadOf(
+  { head, checkpoint }: PublishedHead,
+  keys: readonly CheckpointKey[],
+): SignedHead {
+  const lines = parseCheckpoint(checkpoint).signatures;
+  const signatures = keys.flatMap(({ name, keyId }) =>
+    lines.filter((line) => line.name === name && equalBytes(line.keyId, keyId)).slice(0, 1),
+  );
+  return { head, signatures, checkpoint };
+}
+
+/** {@link signedHeadOf} for what another process has signed. Throws {@link LogError} `LOG_CORRUPT` or `LOG_WRONG_KEY`, or FormatError, unless all `keys` have signed exactly that. */
+export function verifiedHead(published: PublishedHead, keys: readonly CheckpointKey[]): SignedHead {
+  requireCheckpointOf(published.head, published.checkpoint, keys);
+  return signedHeadOf(published, keys);
 }

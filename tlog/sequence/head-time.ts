@@ -22,6 +22,14 @@ export async function timeAfter(last: number, clock: Clock): Promise<number> {
   }
 }
 
+/** The same where other machines date heads, too, whose clocks are a little ahead: not waited for, for they would be first again. A head may then be ahead of this clock, by the same second
+ * at most. Throws {@link LogError} `LOG_CLOCK`. */
+export function timeBeside(last: number, clock: Clock): number {
+  const now = Math.floor(clock());
+  requireNotBehind(last, now);
+  return Math.max(now, last + 1);
+}
+
 const clockError = (last: number, now: number): LogError =>
   new LogError(
     'LOG_CLOCK',

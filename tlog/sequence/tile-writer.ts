@@ -41,6 +41,12 @@ export class TileWriter {
     return this.#contradiction;
   }
 
+  /** Another writer made every entry below `index` durable in full tiles. What is under way here goes on: it writes the same bytes. */
+  skipTo(index: number): void {
+    if (this.#running !== undefined) return;
+    for (; this.durableBelow < index; this.#next++) this.#edge.drop(this.#next);
+  }
+
   /** Full bundles of the tree of `size` entries that are not durable yet. */
   backlog(size: number): number {
     return Math.floor(size / TILE_WIDTH) - this.#next;

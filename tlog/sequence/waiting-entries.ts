@@ -1,6 +1,7 @@
 /** Entries that wait to be logged, with those who wait for them. */
-import type { Committed } from '../core/committed.ts';
-import type { LogError } from '../core/log-error.ts';
+import { toHex } from '../../core/bytes.ts';
+import type { Committed, EntryClaim } from '../core/committed.ts';
+import { LogError } from '../core/log-error.ts';
 import type { PlacedEntry } from '../format/entry-format.ts';
 
 /** The part of a kind of log that encodes what callers hand in. */
@@ -13,6 +14,7 @@ export interface EntryPlacer<Entry, Placed extends PlacedEntry> {
 /** One entry and what becomes of it. */
 interface Waiter<Entry, Receipt> {
   readonly entry: Entry;
+  readonly claim: EntryClaim | undefined;
   readonly resolve: (committed: Committed<Receipt>) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -38,27 +40,51 @@ export class WaitingEntries<Entry, Receipt, Placed> {
     return this.#queue.length + this.#inBatch.length;
   }
 
-  add(entry: Entry): Promise<Committed<Receipt>> {
+  add(entry: Entry, claim?: EntryClaim): Promise<Committed<Receipt>> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ entry, resolve, reject });
+      this.#queue.push({ entry, claim, resolve, reject });
     });
   }
 
   /** Begins a batch of the first `limit` entries. `place` says where each goes, by its place in the batch; one for which it
-   * throws is refused alone and takes no place. */
+   * throws, or that claims what another one of the batch does, is refused alone and takes no place. */
   take(limit: number, place: (entry: Entry, at: number) => Placed): PlacedBatch<Entry, Receipt, Placed> {
-    this.#inBatch = this.#queue.splice(0, limit);
+    const taken = this.#queue.splice(0, limit);
     const waiters: Waiter<Entry, Receipt>[] = [];
     const entries: Placed[] = [];
-    for (const waiter of this.#inBatch) {
+    const claimed = new Set<string>();
+    for (const waiter of taken) {
       try {
+        if (waiter.claim !== undefined) requireUnclaimed(claimed, waiter.claim);
         entries.push(place(waiter.entry, entries.length));
         waiters.push(waiter);
       } catch (error) {
         waiter.reject(error);
       }
     }
+    this.#inBatch = waiters;
     return { waiters, entries };
+  }
+
+  /** Nothing of the batch was logged: it waits in front again, to be placed anew. */
+  putBack(): void {
+    this.#queue.unshift(...this.#inBatch);
+    this.#inBatch = [];
+  }
+
+  /** What the entries of the batch use up. */
+  get claims(): readonly EntryClaim[] {
+    return this.#inBatch.flatMap(({ claim }) => claim ?? []);
+  }
+
+  /** Nothing of the batch was logged, because these claims were taken before: their entries are refused, and the rest waits in front again. */
+  refuseClaims(keys: readonly Uint8Array[]): void {
+    const taken = new Set(keys.map(toHex));
+    const isTaken = ({ claim }: Waiter<Entry, Receipt>): boolean =>
+      claim !== undefined && taken.has(toHex(claim.key));
+    for (const waiter of this.#inBatch) if (isTaken(waiter)) waiter.reject(claimTaken());
+    this.#inBatch = this.#inBatch.filter((waiter) => !isTaken(waiter));
+    this.putBack();
   }
 
   /** The batch is done. */
@@ -78,3 +104,12 @@ export class WaitingEntries<Entry, Receipt, Placed> {
     this.rejectQueued(error);
   }
 }
+
+function requireUnclaimed(claimed: Set<string>, { key }: EntryClaim): void {
+  const name = toHex(key);
+  if (claimed.has(name)) throw claimTaken();
+  claimed.add(name);
+}
+
+const claimTaken = (): LogError =>
+  new LogError('LOG_CLAIM_TAKEN', 'what the entry was to use up was used up before');

@@ -3,7 +3,19 @@ import { FormatError } from '../../core/errors.ts';
 import { hashLeaf } from '../format/merkle.ts';
 import { TILE_WIDTH } from '../format/tile.ts';
 import type { EntryFormat, StoredEntry } from '../format/entry-format.ts';
+import { TlsReader } from '../../core/tls.ts';
 import { sha256 } from '../core/sha256.ts';
+
+/** Bundles of tlog-tiles ("Log Entries"): the length of each entry in 16 bits, and the entry. */
+export const TILED_ENTRIES: EntryFormat = {
+  bundle: 'entries',
+  parse(bytes, offset) {
+    const reader = new TlsReader(bytes.subarray(offset));
+    const leaf = reader.vector(2);
+    return { leaf, next: offset + reader.offset };
+  },
+  isSound: () => true,
+};
 
 /** The first `width` entries of a bundle's bytes; throws FormatError. */
 export function readEntries<Stored extends StoredEntry>(
@@ -24,12 +36,16 @@ export function readEntries<Stored extends StoredEntry>(
 export const firstEntries = (format: EntryFormat, bytes: Uint8Array, width: number): Uint8Array =>
   bytes.subarray(0, readEntries(format, bytes, width).at(-1)?.next ?? 0);
 
-/** The bytes of each entry of a full bundle, or where it is damaged: `at byte 12: entry 0 is damaged (…)`. */
-export function splitBundle(format: EntryFormat, bytes: Uint8Array): Uint8Array[] | string {
+/** The bytes of each entry of a bundle with `width` entries, full ones by default, or where it is damaged: `at byte 12: entry 0 is damaged (…)`. */
+export function splitBundle(
+  format: EntryFormat,
+  bytes: Uint8Array,
+  width = TILE_WIDTH,
+): Uint8Array[] | string {
   const out: Uint8Array[] = [];
   let at = 0;
   try {
-    while (out.length < TILE_WIDTH) {
+    while (out.length < width) {
       const { next } = format.parse(bytes, at);
       out.push(bytes.subarray(at, next));
       at = next;

@@ -22,18 +22,28 @@ export async function rebuildEdge(
   state: LoadedState,
   tiles: TileStore,
 ): Promise<TreeEdge> {
-  const edge = await edgeOf(format, state, tiles, state.entries);
-  if (givesHead(edge, state)) return edge;
+  const edge = await provenEdge(format, state, tiles);
+  if (edge !== undefined) return edge;
   const wrong = await wrongFile(format, state, tiles, async (others, entries) =>
     givesHead(await edgeOf(format, state, others, entries), state),
   );
   throw wrong === undefined ? unlikeHead(state) : corrupt(wrong);
 }
 
+/** The edge with these tiles and the entries of `state`; undefined where its root is not the head's. Throws LogError `LOG_CORRUPT` for a tile that is missing or cut off, and an entry that cannot be read. */
+export async function provenEdge(
+  format: EntryFormat,
+  state: LoadedState,
+  tiles: Pick<TileStore, 'get'>,
+): Promise<TreeEdge | undefined> {
+  const edge = await edgeOf(format, state, tiles, state.entries);
+  return givesHead(edge, state) ? edge : undefined;
+}
+
 async function edgeOf(
   format: EntryFormat,
   { firstEntry, texts }: LoadedState,
-  tiles: TileStore,
+  tiles: Pick<TileStore, 'get'>,
   entries: readonly Uint8Array[],
 ): Promise<TreeEdge> {
   const edge = new TreeEdge(format.bundle, await readStart(firstEntry, tiles));
@@ -71,7 +81,7 @@ const corrupt = (what: string): LogError =>
   });
 
 /** The roots of the full tiles of each level that lie in no full tile of the level above. */
-async function readStart(size: number, tiles: TileStore): Promise<EdgeStart> {
+async function readStart(size: number, tiles: Pick<TileStore, 'get'>): Promise<EdgeStart> {
   const upperTiles: Uint8Array[] = [];
   for (let level = 1; TILE_WIDTH ** level <= size; level++) {
     const end = Math.floor(size / TILE_WIDTH ** level);
@@ -84,7 +94,7 @@ async function readStart(size: number, tiles: TileStore): Promise<EdgeStart> {
   return { size, upperTiles, frontier: frontierOf(upperTiles) };
 }
 
-async function rootOfTile(level: number, n: number, tiles: TileStore): Promise<Uint8Array> {
+async function rootOfTile(level: number, n: number, tiles: Pick<TileStore, 'get'>): Promise<Uint8Array> {
   const path = tilePath({ level, n, width: TILE_WIDTH });
   const bytes = await tiles.get(path);
   if (bytes === undefined) throw corrupt(`${path} is missing`);

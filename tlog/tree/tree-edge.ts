@@ -20,10 +20,15 @@ export interface EdgeStart {
   readonly upperTiles: readonly Uint8Array[];
 }
 
+/** An edge as it was once. */
+interface EdgeMark {
+  readonly range: CompactRange;
+}
+
 /** The right edge of a tree. */
 export class TreeEdge {
   readonly #bundle: BundleName;
-  readonly #range: CompactRange;
+  #range: CompactRange;
   /** By level, by number: space for 256 hashes, filled from the left. */
   readonly #hashes: Map<number, Uint8Array>[] = [];
   readonly #entries = new Map<number, Uint8Array[]>();
@@ -58,6 +63,22 @@ export class TreeEdge {
     this.#range.append(leafHash, (height, index, hash) => {
       if (height % TILE_HEIGHT === 0) this.#put(height / TILE_HEIGHT, index, hash);
     });
+  }
+
+  /** Where {@link reset} goes back to. */
+  mark(): EdgeMark {
+    return { range: this.#range.clone() };
+  }
+
+  /** Forgets what was appended since the mark, of which nothing may be published. */
+  reset({ range }: EdgeMark): void {
+    for (const [n, entries] of this.#entries) {
+      const kept = Math.max(0, range.size - n * TILE_WIDTH);
+      if (kept === 0) this.#entries.delete(n);
+      else if (kept < entries.length) entries.length = kept;
+    }
+    // Hashes beyond the size are never read, and written over by what is appended next.
+    this.#range = range.clone();
   }
 
   #put(level: number, index: number, hash: Uint8Array): void {

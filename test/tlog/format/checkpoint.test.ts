@@ -328,6 +328,7 @@ describe('ct-log/format/log-v3-json', () => {
       origin: ORIGIN,
       logId: Uint8Array.from(sha256(SPKI)),
       publicKey: SPKI,
+      final: undefined,
     });
   });
 

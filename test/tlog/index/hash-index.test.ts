@@ -6,8 +6,9 @@ import type { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { uint } from '../../../core/tls.ts';
 import { hashInTile } from '../../../tlog/format/tile.ts';
-import { GROUP, prefixOf } from '../../../tlog/index/hash-group.ts';
+import { GROUP, prefixOf, leafHashGroups } from '../../../tlog/index/hash-group.ts';
 import { HashIndex } from '../../../tlog/index/hash-index.ts';
+import { findIndexFault } from '../../../tlog/index/hash-index-tables.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 
 const LOG_ID = new Uint8Array(32).fill(1);
@@ -50,12 +51,13 @@ describe('tlog/index/hash-index', function () {
   let leaves: (n: number, width: number) => Buffer;
 
   const index = (size: number, logId = LOG_ID, path = join(root, 'index.db')): HashIndex => {
-    const made = new HashIndex({ path, logId }, size, async ({ level, n, width }) => {
+    const groups = leafHashGroups(async ({ level, n, width }) => {
       if (level === 1) return upper(n, width);
       reads++;
       await before;
       return leaves(n, width);
     });
+    const made = new HashIndex({ path, logId }, size, groups);
     open.push(made);
     return made;
   };
@@ -200,6 +202,23 @@ describe('tlog/index/hash-index', function () {
       expect(await look(made, GROUP + 3)).to.deep.equal([]);
     });
   }
+
+  it('is found right beside a log that went on since the check of it began, and wrong where it is ahead of the log', async () => {
+    const made = index(GROUP + 1);
+    await made.settled();
+    await made.close();
+    const path = join(root, 'index.db');
+    const read = leafHashGroups(({ level, n, width }) =>
+      Promise.resolve(level === 1 ? upper(n, width) : leafTile(n, width)),
+    );
+    const fault = (size: number, committed: number): Promise<string | undefined> =>
+      findIndexFault(path, LOG_ID, { size, committed: () => Promise.resolve(committed), read });
+    expect(await fault(GROUP, GROUP)).to.equal(undefined);
+    expect(await fault(GROUP - 1, GROUP)).to.equal(undefined);
+    expect(await fault(GROUP - 1, GROUP - 1)).to.match(
+      /it says that it has 1 groups, and the log has 65535 entries/,
+    );
+  });
 
   it('denies no entry whose bucket was changed, lost, or is another one', async () => {
     await whole();

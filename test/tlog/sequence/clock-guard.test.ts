@@ -250,6 +250,19 @@ describe('ct-log/log whose clock is wrong for a minute', () => {
     }
   });
 
+  it('trusts no other time than a log that was open before it', async () => {
+    const log = await test.open({ clock: machine.wall, steadyClock: machine.steady });
+    machine.pass(60_000);
+    machine.skew = DAY;
+    const clockBaseline = log.clockBaseline();
+    expect(await failureOf(() => log.now())).to.have.property('code', 'LOG_CLOCK');
+    await log.close();
+    const next = await test.open({ clock: machine.wall, steadyClock: machine.steady, clockBaseline });
+    expect(next.refusal()?.message).to.include('jumped 86400 s ahead');
+    machine.skew = 0;
+    expect(next.now()).to.equal(machine.wall());
+  });
+
   it('dates no entry that waited while the clock jumped', async () => {
     let jumps = false;
     const wall = (): number => {
