@@ -27,7 +27,9 @@ export interface CertainFacts {
   readonly principal?: string | undefined;
   /** Lower-case hexadecimal: of the precertificate that the log took, or may have taken. */
   readonly serial?: string | undefined;
-  /** Index of its entry in the log. */
+  /** Origin of that log. */
+  readonly log?: string | undefined;
+  /** Index of its entry in the log; undefined where a log of somebody else promised to log it. */
   readonly leafIndex?: number | undefined;
 }
 
@@ -41,9 +43,9 @@ export interface IssuedDecision extends CertainFacts {
   /** Name of the rule that allowed it; undefined when none had to. */
   readonly rule: string | undefined;
   readonly serial: string;
-  readonly leafIndex: number;
-  /** Size of the signed head that covers the entry. */
-  readonly treeSize: number;
+  readonly log: string;
+  /** Size of the signed head that covers the entry; undefined where a log of somebody else promised to log it. */
+  readonly treeSize: number | undefined;
   /** DER. */
   readonly certificate: Uint8Array;
   /** Values of Fulcio's extensions in it, by number. */
@@ -51,6 +53,9 @@ export interface IssuedDecision extends CertainFacts {
   /** Milliseconds since the epoch. */
   readonly notAfter: number;
 }
+
+/** What is kept of a certificate that left, beside the audit. */
+export type ReleasedDecision = Omit<IssuedDecision, 'certificate' | 'extensions'>;
 
 /** A request that gets no certificate. */
 export interface RefusedDecision extends CertainFacts {
@@ -72,5 +77,6 @@ export const refusedDecision = (caller: Caller, error: unknown, facts: CertainFa
   principal: facts.principal,
   rule: error instanceof MayflyError ? error.metadata['rule'] : undefined,
   serial: facts.serial,
+  log: facts.log,
   leafIndex: facts.leafIndex,
 });

@@ -1,5 +1,6 @@
 /** What decides over a request, as issuing sees it: one immutable policy for the whole of a request. */
 import type { Identity } from '../oidc/identity.ts';
+import type { EntryClaim } from '../tlog/core/committed.ts';
 import type { AlgorithmGate } from './signing-algorithms.ts';
 import type { ProvenKey } from './possession.ts';
 
@@ -18,6 +19,14 @@ export interface Grant {
   /** Refunds the limits that counted the request; undefined when none did. To be called when it is refused and its entry is
    * certainly not in the log. */
   readonly refund?: (() => void) | undefined;
+  /** The token, where it is used up with the entry in the log; undefined where it was used up before, or need not be. */
+  readonly claim?: TokenClaim | undefined;
+}
+
+/** What uses up a token with an entry. */
+export interface TokenClaim extends EntryClaim {
+  /** The refusal of a token that was used up before. */
+  readonly refusal: () => Error;
 }
 
 /** The decisions. A configuration that is loaded later is another policy. */

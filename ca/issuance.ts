@@ -4,8 +4,7 @@ import { parsePublicKey } from '../core/public-key.ts';
 import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/keys/modulus-judge.ts';
 import { TokenError } from '../oidc/core/token-error.ts';
-import type { SctReceipt } from '../ct-log/format/sct.ts';
-import type { Committed } from '../tlog/core/committed.ts';
+import { isClaimTaken } from '../tlog/core/committed.ts';
 import type { Authority } from './authority.ts';
 import { signCertificate } from './certificate.ts';
 import {
@@ -19,7 +18,7 @@ import type { Grant, IssuancePolicy } from './issuance-policy.ts';
 import { GOOD_KEYS } from './key-policy.ts';
 import { proveKey, type ProvenKey } from './possession.ts';
 import { signPrecertificate } from './precertificate.ts';
-import { isNotLogged, type PrecertificateLog } from './precertificate-log.ts';
+import { isNotLogged, placeOf, type Logged, type PrecertificateLog } from './precertificate-log.ts';
 import type { LeafContent } from './profile.ts';
 import { RequestError } from './request-error.ts';
 import { newSerial, serialHex } from './serial.ts';
@@ -118,27 +117,31 @@ export class Issuance {
       const content = this.#contentOf(identity, key, grant);
       const precertificate = await signPrecertificate(authority, content);
       const serial = serialHex(content.serial);
-      let committed: Committed<SctReceipt>;
+      // By the time of the answer another log may have followed it.
+      const { origin } = log.identity;
+      let entry: Logged;
       try {
-        committed = await log.append(precertificate.entry);
+        entry = await log.append(precertificate.entry, grant.claim);
       } catch (error) {
+        if (grant.claim !== undefined && isClaimTaken(error)) throw grant.claim.refusal();
         if (isNotLogged(error)) throw error;
         refundable = undefined;
-        facts = { ...verified, serial };
+        facts = { ...verified, serial, log: origin };
         throw error;
       }
       refundable = undefined;
-      const logged = { ...verified, serial, leafIndex: committed.index };
+      const place = placeOf(entry);
+      const logged = { ...verified, serial, log: place?.origin ?? origin, leafIndex: place?.leafIndex };
       facts = logged;
       // The log may have taken its time: what is refused by now is not signed.
       this.#requireStillAllowed(policy, identity, key);
-      const certificate = await signCertificate(authority, precertificate, committed);
+      const certificate = await signCertificate(authority, precertificate, entry);
       const decision: IssuedDecision = {
         outcome: 'issued',
         caller,
         ...logged,
         rule: grant.rule,
-        treeSize: committed.treeSize,
+        treeSize: place?.treeSize,
         certificate,
         extensions: identity.principal.extensions,
         notAfter: content.validity.notAfter,

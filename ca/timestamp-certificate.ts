@@ -5,6 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { encodePem } from '../core/pem.ts';
+import { CeremonyError } from './ceremony-error.ts';
 import {
   checkCommonName,
   readCeremonyRequest,
@@ -60,11 +61,15 @@ export async function certifyTimestamps(
 export const timestampRequest = (key: KeyObject, root: Uint8Array, commonName: string): Promise<string> =>
   writeCeremonyRequest(key, { organizations: organizationsOf(root), commonName }, [timestampUsage()]);
 
-/** Signs a request of {@link timestampRequest}, or of another tool: of it, it takes key and name alone. As
+/** Signs a request of {@link timestampRequest}, or of another tool, that asks for the extended key usage timeStamping: of it, it takes key and name alone. As
  * {@link certifyTimestamps} otherwise. */
 export async function signTimestamps(request: string, ceremony: TimestampCeremony): Promise<string> {
   const rootDer = rootCertificate(ceremony.root, ceremony.rootKey);
-  return signed(await readCeremonyRequest(request, 'mayfly tsa init --csr FILE'), rootDer, ceremony);
+  const asked = await readCeremonyRequest(request, 'mayfly tsa init --csr FILE');
+  if (asked.wantsTimestamps) return signed(asked, rootDer, ceremony);
+  throw new CeremonyError('REQUEST_UNSUITABLE', 'the request does not ask for a certificate for timestamps', {
+    hint: 'One for an issuing CA, as `mayfly ca renew --csr FILE` writes it, is signed without --timestamps. For timestamps `mayfly tsa init --csr FILE` and `mayfly tsa renew --csr FILE` write one; that of another tool asks for the extended key usage timeStamping.',
+  });
 }
 
 /** For as long as the root lives, ten years at most: some verifiers judge the certificate at the present time, and to them

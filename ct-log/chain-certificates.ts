@@ -13,12 +13,14 @@ export const CHAIN_FOLDER = 'issuer';
 /** Path of the certificate with that hash, inside a log. */
 export const chainCertificatePath = (hex: string): string => `${CHAIN_FOLDER}/${hex}`;
 
-/** The chain of the CA whose certificates a log takes. */
+/** The chain of the CA whose certificates a log takes, and the certificates above those that others hand in. */
 export class ChainCertificates implements CompanionFiles {
   readonly folder = CHAIN_FOLDER;
   readonly #files: { readonly path: string; readonly certificate: Uint8Array }[];
   readonly #fingerprints: Uint8Array;
-  readonly #known: ReadonlySet<string>;
+  readonly #known: Set<string>;
+  /** Of the log, once its own chain is there. */
+  #tiles: TileStore | undefined;
 
   /** DER, issuing CA first, root last. */
   constructor(chain: readonly Uint8Array[]) {
@@ -55,6 +57,17 @@ export class ChainCertificates implements CompanionFiles {
   }
 
   async store(tiles: TileStore): Promise<void> {
+    this.#tiles = tiles;
     for (const { path, certificate } of this.#files) await tiles.put(path, certificate);
+  }
+
+  /** Makes a certificate of another CA durable: entries may name it from then on. Only once the log is open. Throws LogError as its store does; then nothing changed,
+   * and it can be tried again. */
+  async admit(certificate: Uint8Array): Promise<void> {
+    const name = toHex(sha256(certificate));
+    if (this.#known.has(name)) return;
+    if (this.#tiles === undefined) throw new TypeError('the log is not open');
+    await this.#tiles.put(chainCertificatePath(name), certificate);
+    this.#known.add(name);
   }
 }

@@ -1,7 +1,9 @@
 import { toHex } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { CheckFailure } from './check-failure.ts';
+import { parseCertificate } from '../core/certificate.ts';
 import { readCaKey, type CaKey } from './entry-check.ts';
+import { isPrecertificateSigner } from './logged-tbs.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/core/log-error.ts';
@@ -39,7 +41,12 @@ export class CheckedChainCertificates {
         throw new CheckFailure(locate(at), `is the chain certificate beyond ${MAX_CERTIFICATES} others`);
       this.#known.set(hex, await this.#fetch(hex, () => locate(at)));
     }
-    return this.#known.get(toHex(fingerprints.subarray(0, HASH_LENGTH)));
+    const [first, second] = [0, 1].map((place) =>
+      this.#known.get(toHex(fingerprints.subarray(place * HASH_LENGTH, (place + 1) * HASH_LENGTH))),
+    );
+    // It signs in the name of the CA above it.
+    const isInTheNameOfOther = first?.precertificateSigner !== undefined && second !== undefined;
+    return isInTheNameOfOther ? { ...first, keyHash: second.keyHash } : first;
   }
 
   async #fetch(hex: string, namedAt: () => string): Promise<CaKey> {
@@ -51,7 +58,9 @@ export class CheckedChainCertificates {
     const hash = toHex(sha256(der));
     if (hash !== hex) throw new CheckFailure(`${path} at byte 0`, `its SHA-256 is ${hash}, not its name`);
     try {
-      return readCaKey(der);
+      const parsed = parseCertificate(der);
+      const isForOther = isPrecertificateSigner(parsed);
+      return { ...readCaKey(der), ...(isForOther ? { precertificateSigner: parsed } : {}) };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       throw new CheckFailure(`${path} at byte 0`, error.message);

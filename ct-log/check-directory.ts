@@ -4,8 +4,9 @@ import { checkLog, type CheckOptions, type CheckResult } from './check.ts';
 import { CheckFailure } from './check-failure.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
 import type { DirectorySource } from './directory-source.ts';
+import { findDerivedFault } from '../tlog/derived-faults.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
-import { hashesFromTiles, tilePath } from '../tlog/format/tile.ts';
+import { hashesFromTiles, tilePath, type Tile } from '../tlog/format/tile.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { logKeys } from './log-keys.ts';
 import { tileBeyond } from '../tlog/rollback.ts';
@@ -20,7 +21,7 @@ import {
  * The full check of a directory: the tree against the committed head ({@link checkLog}); the entries that commit store
  * and data tiles both hold; what the commit store lies in; the checkpoint file, which all keys of the log must have signed and whose root must be that of the same
  * tree at its size; and that neither it nor a full tile is of a larger log, as they are beside an old commit store.
- * The file may be older than the head, or missing when the log was never opened.
+ * The file may be older than the head, or missing when the log was never opened. At last, what a service derives from all that.
  */
 export async function checkDirectory(
   source: DirectorySource,
@@ -28,7 +29,7 @@ export async function checkDirectory(
 ): Promise<CheckResult> {
   const { head, identity, storeName } = source;
   const damage = await source.findDamage();
-  if (damage !== undefined) return { ok: false, problem: damage };
+  if (damage !== undefined && damage.isRenewed !== true) return { ok: false, problem: damage };
   const result = await checkLog(source, {
     head,
     headName: storeName,
@@ -40,7 +41,8 @@ export async function checkDirectory(
     const difference = await source.firstDifference();
     if (difference !== undefined) throw new CheckFailure(storeName, difference);
     await checkPast(source);
-    return result;
+    await checkDerived(source);
+    return damage === undefined ? result : { ok: false, problem: damage };
   } catch (error) {
     if (error instanceof CheckFailure) return { ok: false, problem: error.problem };
     throw error;
@@ -57,8 +59,24 @@ async function checkPast(source: DirectorySource): Promise<void> {
   if (beyond !== undefined) requireReached(now, beyond.size, beyond.path);
   if (checkpoint === undefined || checkpoint.size === 0) return;
   const root = await rootAt(checkpoint.size > source.head.size ? now : source, checkpoint.size);
-  if (equalBytes(root, checkpoint.root)) return;
-  throw new CheckFailure(CHECKPOINT_FILE, `its root is not that of the first ${checkpoint.size} entries`);
+  if (!equalBytes(root, checkpoint.root)) throw ofAnotherTree(checkpoint.size);
+  const { size, timestamp } = source.head;
+  if (checkpoint.size !== size || (checkpoint.timestamp ?? timestamp) === timestamp) return;
+  throw new CheckFailure(
+    source.storeName,
+    `the time of its head is not that of the signed ${CHECKPOINT_FILE}`,
+  );
+}
+
+const ofAnotherTree = (size: number): CheckFailure =>
+  new CheckFailure(CHECKPOINT_FILE, `its root is not that of the first ${size} entries`);
+
+/** What a service makes anew where it is damaged: until then it answers from it, or not at all. */
+async function checkDerived(source: DirectorySource): Promise<void> {
+  const { identity, head, name } = source;
+  const read = (tile: Tile): Promise<Uint8Array> => source.tile(tilePath(tile));
+  const fault = await findDerivedFault(name, identity.logId, head.size, read);
+  if (fault !== undefined) throw new CheckFailure(fault.where, fault.message);
 }
 
 function requireReached({ head, storeName }: DirectorySource, size: number, where: string): void {

@@ -7,6 +7,7 @@ import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
 import { hashInTile, placeOf, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
 import { LogReadError } from '../tlog/core/log-error.ts';
+import { unreadableFile } from '../tlog/core/log-file.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { LogSource } from './source.ts';
 
@@ -78,6 +79,8 @@ export class CheckedTiles {
     return this.#source.tile(path).catch((error: unknown) => {
       if (error instanceof LogReadError) throw new CheckFailure(path, 'is missing');
       if (error instanceof FormatError) throw new CheckFailure(path, error.message);
+      const file = unreadableFile(error);
+      if (file?.isDamage === true) throw new CheckFailure(path, `cannot be read (${file.reason})`);
       throw error;
     });
   }

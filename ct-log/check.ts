@@ -3,7 +3,13 @@ import { concat, equalBytes, firstDifference } from '../core/bytes.ts';
 import { CheckedChainCertificates } from './check-chain-certificates.ts';
 import { CheckFailure, type LogProblem } from './check-failure.ts';
 import { CheckedTiles, type CheckedEntry } from './check-tiles.ts';
-import { entryFault, type EntryFault } from './entry-check.ts';
+import {
+  contentFault,
+  entryFault,
+  signatureFaultAside,
+  type EntryExpectation,
+  type EntryFault,
+} from './entry-check.ts';
 import type { TileLeaf } from './format/leaf.ts';
 import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, TILE_WIDTH, tilePath, tileWidth, type Tile } from '../tlog/format/tile.ts';
@@ -39,8 +45,8 @@ export interface CheckOptions {
 }
 
 /**
- * Reads every data tile once, in order, and computes from it every hash tile and the root. Memory does not grow with
- * the log. Rejects only when the source cannot be read at all; everything found wrong is the result.
+ * Reads every data tile once, in order, and computes from it every hash tile and the root. While the signatures of a tile are
+ * checked in other threads, more entries are read, and no more than the next tile: memory does not grow with the log. Rejects only when the source cannot be read at all; everything found wrong is the result.
  */
 export async function checkLog(source: LogSource, options: CheckOptions): Promise<CheckResult> {
   const check = new Check(source, options);
@@ -65,12 +71,27 @@ interface TilePair {
   readonly hashes: Uint8Array;
 }
 
+/** What is read of a data tile, and begins to be before the tile has its turn. */
+interface Reading {
+  readonly tile: Tile;
+  readonly reads: Promise<readonly CheckedEntry[]>;
+  readonly hashes: Promise<Uint8Array>;
+}
+
+/** Resolves to what is wrong with a signature; undefined when it holds. Never rejects. */
+type SignatureVerdict = Promise<CheckFailure | undefined>;
+
+/** Signatures that are checked in other threads at a time, or wait to be: enough for the threads that there are. */
+const ASIDE = 64;
+
 class Check {
   tiles = 0;
   readonly #read: CheckedTiles;
   readonly #options: CheckOptions;
   readonly #edge = new TreeEdge('data');
   readonly #chainCertificates: CheckedChainCertificates;
+  /** Of the entries that were come to, but for those whose signature is known to hold. */
+  readonly #verdicts: SignatureVerdict[] = [];
   #lastTimestamp = 0;
 
   constructor(source: LogSource, options: CheckOptions) {
@@ -85,9 +106,17 @@ class Check {
 
   async run(): Promise<void> {
     const { size, root } = this.#options.head;
-    for (let n = 0; n * TILE_WIDTH < size; n++) {
-      await this.#dataTile({ level: 'data', n, width: tileWidth('data', n, size) });
-      this.#options.progress?.(Math.min((n + 1) * TILE_WIDTH, size));
+    try {
+      let next = this.#begin(0);
+      for (let n = 0; n * TILE_WIDTH < size; n++) {
+        const reading = next;
+        next = this.#begin(n + 1);
+        await this.#dataTile(reading);
+        this.#options.progress?.(Math.min((n + 1) * TILE_WIDTH, size));
+      }
+    } finally {
+      // What is wrong with an entry before comes before what ended this.
+      await this.#settle(0);
     }
     await this.#partialUpperTiles(size);
     if (!equalBytes(this.#edge.root(), root)) {
@@ -96,10 +125,32 @@ class Check {
     }
   }
 
-  /** A data tile, its level 0 tile, and the tiles above that end with it. */
-  async #dataTile(tile: Tile): Promise<void> {
-    const reads = await this.#read.entries(tile);
-    const hashes = await this.#read.hashTile({ ...tile, level: 0 });
+  /** Waits until the signatures of all but the last `most` entries are checked. Throws the first failure, in the order of the entries. */
+  async #settle(most: number): Promise<void> {
+    while (this.#verdicts.length > most) {
+      const failure = await this.#verdicts.shift();
+      if (failure === undefined) continue;
+      this.#verdicts.length = 0;
+      throw failure;
+    }
+  }
+
+  /** Begins to read data tile `n`, where there is one; what fails is thrown when the tile has its turn. */
+  #begin(n: number): Reading | undefined {
+    const { size } = this.#options.head;
+    if (n * TILE_WIDTH >= size) return undefined;
+    const tile = { level: 'data', n, width: tileWidth('data', n, size) } as const;
+    const [reads, hashes] = [this.#read.entries(tile), this.#read.hashTile({ ...tile, level: 0 })];
+    for (const read of [reads, hashes]) read.catch(() => undefined);
+    return { tile, reads, hashes };
+  }
+
+  /** A data tile, its level 0 tile, and the tiles above that end with it. Its signatures begin to be checked. */
+  async #dataTile(reading: Reading | undefined): Promise<void> {
+    if (reading === undefined) return;
+    const { tile } = reading;
+    const reads = await reading.reads;
+    const hashes = await reading.hashes;
     for (const [i, read] of reads.entries()) {
       const stored = hashes.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH);
       await this.#entry({ tile, reads, hashes }, read, stored);
@@ -110,7 +161,7 @@ class Check {
   }
 
   async #entry(pair: TilePair, read: CheckedEntry, stored: Uint8Array): Promise<void> {
-    const { index, offset } = read;
+    const { index } = read;
     const { tile } = pair;
     const leafHolds = equalBytes(read.leafHash, stored);
     if (!leafHolds && (await this.#hashIsWrong(pair, read))) {
@@ -121,27 +172,39 @@ class Check {
         `hash ${index % TILE_WIDTH} is not that of entry ${index}`,
       );
     }
-    const unlike = { offset: 0, message: 'its hash is not that in the tree' };
-    const fault =
-      (await this.#fault(tile, read, leafHolds)) ?? (leafHolds ? this.#timeFault(read.entry) : unlike);
-    if (fault === undefined) return;
-    throw new CheckFailure(
-      this.#read.locate(tilePath(tile), offset + fault.offset),
-      `entry ${index}: ${fault.message}`,
+    const expected = await this.#expectation(tile, read, leafHolds);
+    const content = await this.#contentFault(read, expected);
+    if (content !== undefined) throw this.#failure(tile, read, content);
+    this.#verdicts.push(
+      signatureFaultAside(read.entry, expected.caKey).then(
+        (fault) => fault && this.#failure(tile, read, fault),
+      ),
     );
+    await this.#settle(ASIDE);
+    const unlike = { offset: 0, message: 'its hash is not that in the tree' };
+    const fault = leafHolds ? this.#timeFault(read.entry) : unlike;
+    if (fault !== undefined) throw this.#failure(tile, read, fault);
   }
 
-  async #fault(tile: Tile, read: CheckedEntry, leafHolds: boolean): Promise<EntryFault | undefined> {
+  #failure(tile: Tile, { index, offset }: CheckedEntry, fault: EntryFault): CheckFailure {
+    const where = this.#read.locate(tilePath(tile), offset + fault.offset);
+    return new CheckFailure(where, `entry ${index}: ${fault.message}`);
+  }
+
+  async #expectation(tile: Tile, read: CheckedEntry, leafHolds: boolean): Promise<EntryExpectation> {
     const { sctExtensions } = this.#options;
     const caKey = await this.#chainCertificates.ofChain(read.entry.chainFingerprints, (at) => {
       const inEntry = read.bytes.length - read.entry.chainFingerprints.length + at;
       return `${this.#read.locate(tilePath(tile), read.offset + inEntry)} (chain of entry ${read.index})`;
     });
-    const expected = { index: read.index, sctExtensions, caKey, leafHolds };
-    const fault = entryFault(read.entry, expected);
+    return { index: read.index, sctExtensions, caKey, leafHolds };
+  }
+
+  async #contentFault({ entry }: CheckedEntry, expected: EntryExpectation): Promise<EntryFault | undefined> {
+    const fault = contentFault(entry, expected);
     // A source may have computed the hash from this very entry: only the head says that a leaf holds.
-    if (fault === undefined || !leafHolds || (await this.#read.rootHolds())) return fault;
-    return entryFault(read.entry, { ...expected, leafHolds: false });
+    if (fault === undefined || !expected.leafHolds || (await this.#read.rootHolds())) return fault;
+    return contentFault(entry, { ...expected, leafHolds: false });
   }
 
   #timeFault({ timestamp }: TileLeaf): { offset: number; message: string } | undefined {
@@ -160,7 +223,8 @@ class Check {
       const parent = await this.#read.hashInTree(8, tile.n);
       if (!equalBytes(rootOfTile(hashes), parent)) {
         if (equalBytes(rootOfTile(concat(reads.map(({ leafHash }) => leafHash))), parent)) return true;
-        return (await this.#fault(tile, read, false)) === undefined;
+        const expected = await this.#expectation(tile, read, false);
+        return entryFault(read.entry, expected) === undefined;
       }
     }
     // What lies above may itself be computed from the stored hashes: only the head is independent of them.

@@ -1,12 +1,12 @@
-/** The certificate log as a kind of tile log: its entries are precertificates, its receipts SCTs. */
+/** The certificate log as a kind of tile log: its entries are precertificates, or certificates of other CAs, its receipts SCTs. */
 import { FormatError } from '../core/errors.ts';
 import type { Signer } from '../signers/signer.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import type { LogKind } from '../tlog/log-kind.ts';
 import type { PlacedEntry } from '../tlog/format/entry-format.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import { ChainCertificates } from './chain-certificates.ts';
-import { encodeEntry, type PrecertificateEntry, type TileLeaf } from './format/leaf.ts';
+import type { ChainCertificates } from './chain-certificates.ts';
+import { encodeEntry, encodeX509Entry, type CtLogEntry, type TileLeaf } from './format/leaf.ts';
 import { leafIndexExtension } from './format/leaf-index.ts';
 import { encodeSct, type SctReceipt } from './format/sct.ts';
 import type { CtLogIdentity } from './log-identity.ts';
@@ -14,8 +14,8 @@ import { checkpointSigners, requireSigners, type LogSigners } from './log-keys.t
 import { TILE_LEAVES } from './tile-leaves.ts';
 import { requireUnedited } from './unbound-identity.ts';
 
-/** A precertificate with its place in the log. */
-interface PlacedPrecertificate extends PlacedEntry {
+/** An entry with its place in the log. */
+interface PlacedCertificate extends PlacedEntry {
   /** MerkleTreeLeaf: what the SCT signs. */
   readonly leaf: Uint8Array;
   /** CtExtensions of leaf and SCT. */
@@ -23,16 +23,14 @@ interface PlacedPrecertificate extends PlacedEntry {
 }
 
 /** The certificate log. */
-export type CtLogKind = LogKind<PrecertificateEntry, SctReceipt, PlacedPrecertificate, TileLeaf>;
+export type CtLogKind = LogKind<CtLogEntry, SctReceipt, PlacedCertificate, TileLeaf>;
 
-/** The kind for the log of that identity, with its private keys and the chain whose certificates it takes (DER, issuing CA
- * first, root last). */
+/** The kind for the log of that identity, with its private keys and the chains whose certificates it takes. */
 export function ctLogKind(
   identity: CtLogIdentity,
   signers: LogSigners,
-  chain: readonly Uint8Array[],
+  companions: ChainCertificates,
 ): CtLogKind {
-  const companions = new ChainCertificates(chain);
   return {
     identity,
     entries: TILE_LEAVES,
@@ -47,7 +45,7 @@ export function ctLogKind(
     requireUnedited: (evidence) => requireUnedited(identity, evidence),
     place: entryPlacer(identity.sctExtensions === 'leaf_index', companions),
     receipts: (entries, { head }) =>
-      signScts(entries, head.timestamp, { logId: identity.logId, signer: signers.treeHead }),
+      signScts(entries, head.timestamp, { ...identity, signer: signers.treeHead }),
   };
 }
 
@@ -59,7 +57,10 @@ function entryPlacer(withIndex: boolean, chain: ChainCertificates): CtLogKind['p
       throw refused('the chain of the entry is not that of this log');
     try {
       const extensions = withIndex ? leafIndexExtension(index) : NO_EXTENSIONS;
-      const { leaf, tileLeaf, hashInput } = encodeEntry(entry, timestamp, extensions);
+      const { leaf, tileLeaf, hashInput } =
+        'certificate' in entry
+          ? encodeX509Entry(entry, timestamp, extensions)
+          : encodeEntry(entry, timestamp, extensions);
       return { index, leaf, bytes: tileLeaf, leafHash: sha256(hashInput), extensions };
     } catch (error) {
       throw error instanceof FormatError ? refused(error.message, error) : error;
@@ -70,16 +71,16 @@ function entryPlacer(withIndex: boolean, chain: ChainCertificates): CtLogKind['p
 const refused = (message: string, cause?: unknown): LogError =>
   new LogError('LOG_ENTRY_REFUSED', message, { cause });
 
-/** Signs all of them at once, for a key that is far away, and in order. Rejects when the key cannot be reached. */
-async function signScts(
-  entries: readonly PlacedPrecertificate[],
+/** The SCTs of entries of one time. Signs all of them at once, for a key that is far away, and in order. Rejects when the key cannot be reached. */
+export async function signScts(
+  entries: readonly Pick<PlacedCertificate, 'leaf' | 'extensions'>[],
   timestamp: number,
-  { logId, signer }: { readonly logId: Uint8Array; readonly signer: Signer },
+  { logId, origin, signer }: Pick<CtLogIdentity, 'logId' | 'origin'> & { readonly signer: Signer },
 ): Promise<SctReceipt[]> {
   const signatures = await Promise.all(entries.map(({ leaf }) => signer.sign(leaf)));
   return entries.map(({ extensions }, i) => {
     const signature = signatures[i];
     if (signature === undefined) throw new LogError('LOG_STORAGE', 'a signature is missing');
-    return { sct: encodeSct({ logId, timestamp, extensions, signature }) };
+    return { sct: encodeSct({ logId, timestamp, extensions, signature }), origin };
   });
 }

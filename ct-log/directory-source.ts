@@ -6,14 +6,14 @@ import type { CommitStoreBackend, Head, StoreDamage, StoredState } from '../tlog
 import { hashLeaf, HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { hashInTile, parseTilePath, TILE_WIDTH, tilePath, type Tile } from '../tlog/format/tile.ts';
 import { parseTileLeaf } from './format/leaf.ts';
-import { chainCertificatePath } from './chain-certificates.ts';
+import { CHAIN_FOLDER, chainCertificatePath } from './chain-certificates.ts';
 import { LogReadError } from '../tlog/core/log-error.ts';
 import { readLogFile } from '../tlog/core/log-file.ts';
 import { readIdentity, type CtLogIdentity } from './log-identity.ts';
 import { requireStoreOf } from '../tlog/require-identity.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { requireTime, type LogSource } from './source.ts';
-import type { TileStore } from '../tlog/store/tile-store.ts';
+import type { ListedTileStore } from '../tlog/store/tile-store.ts';
 
 /** A log in a directory, as it was at one moment: head and entries come from one snapshot, tiles never change. */
 export interface DirectorySource extends LogSource {
@@ -28,6 +28,8 @@ export interface DirectorySource extends LogSource {
   findDamage(): Promise<StoreDamage | undefined>;
   /** The first difference between an entry in the commit store and its copy in a full data tile. */
   firstDifference(): Promise<string | undefined>;
+  /** The names of the chain certificates that it has: their hashes in hexadecimal. */
+  chainCertificates(): Promise<string[]>;
   /** The same log as its commit store is now: a running server has gone on since. */
   reread(): Promise<DirectorySource>;
 }
@@ -39,7 +41,7 @@ export async function openDirectorySource(
   deadline?: AbortSignal,
 ): Promise<DirectorySource> {
   const identity = await readIdentity(directory);
-  const stores = chooseStores(directory);
+  const stores = await chooseStores(directory);
   const state = await stores.commits.read();
   requireStoreOf(identity, state);
   return new Snapshot({ directory, identity, deadline, ...stores }, state);
@@ -50,7 +52,7 @@ interface Opened {
   readonly identity: CtLogIdentity;
   readonly deadline: AbortSignal | undefined;
   readonly commits: CommitStoreBackend;
-  readonly tiles: TileStore;
+  readonly tiles: ListedTileStore;
 }
 
 class Snapshot implements DirectorySource {
@@ -58,7 +60,7 @@ class Snapshot implements DirectorySource {
   readonly identity: CtLogIdentity;
   readonly #state: StoredState;
   readonly #commits: CommitStoreBackend;
-  readonly #tiles: TileStore;
+  readonly #tiles: ListedTileStore;
   readonly #deadline: AbortSignal | undefined;
 
   constructor({ directory, identity, deadline, commits, tiles }: Opened, state: StoredState) {
@@ -95,6 +97,10 @@ class Snapshot implements DirectorySource {
     });
   }
 
+  chainCertificates(): Promise<string[]> {
+    return this.#tiles.names(CHAIN_FOLDER);
+  }
+
   async chainCertificate(hex: string): Promise<Uint8Array> {
     return this.#need(/^[0-9a-f]{64}$/.test(hex) ? chainCertificatePath(hex) : 'issuer');
   }
@@ -104,6 +110,7 @@ class Snapshot implements DirectorySource {
     const tile = parseTilePath(path, 'data');
     const file = await this.#tiles.get(tilePath({ ...tile, width: TILE_WIDTH }));
     if (file !== undefined) return file;
+    if (this.#isDurable(tile)) throw notFound(path);
     return typeof tile.level === 'number' ? this.#hashes(tile.level, tile) : concat(this.#entries(tile));
   }
 
@@ -135,6 +142,12 @@ class Snapshot implements DirectorySource {
       return `${this.storeName} and ${path} hold different entries ${n * TILE_WIDTH} to ${(n + 1) * TILE_WIDTH - 1}`;
     }
     return undefined;
+  }
+
+  /** What is in files for good: computing it would hide that a file is gone. */
+  #isDurable({ level, n, width }: Tile): boolean {
+    const entries = TILE_WIDTH ** (typeof level === 'number' ? level + 1 : 1);
+    return width === TILE_WIDTH && (n + 1) * entries <= this.#state.firstEntry;
   }
 
   #isStored({ n, width }: Tile): boolean {

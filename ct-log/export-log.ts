@@ -82,7 +82,7 @@ async function writeCopy({ source: opened, out, description, progress }: ExportO
     await copy.add(tilePath(tile), () => ownTile(source, tile, head.size), lengthOf(tile));
     progress?.(copy.files);
   }
-  for (const hex of await chainCertificatesIn(source.name))
+  for (const hex of await source.chainCertificates())
     await copy.add(chainCertificatePath(hex), () => source.chainCertificate(hex));
   await copy.replace(DESCRIPTION_FILE, Buffer.from(description));
   await copy.replace(CHECKPOINT_FILE, checkpoint);
@@ -246,9 +246,3 @@ const inTheWay = (out: string, what: string): LogError =>
   new LogError('LOG_EXISTS', `${out} holds ${what}`, {
     hint: 'Name an empty directory, or one that is not there.',
   });
-
-/** Their names, which are their hashes. */
-async function chainCertificatesIn(directory: string): Promise<string[]> {
-  const names = await readdir(join(directory, CHAIN_FOLDER));
-  return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
-}

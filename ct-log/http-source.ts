@@ -54,6 +54,7 @@ export function httpSource(
       return { isWithheld: status === GONE, bytes };
     },
     checkpoint: () => get('checkpoint'),
+    witnessedCheckpoint: () => get('witnessed-checkpoint'),
     tile: (path) => tileOrFull(path, get),
     chainCertificate: (hex) => get(`issuer/${hex}`),
   };
@@ -95,7 +96,7 @@ async function download(url: string, { headers, limit, deadline, send, taken }: 
       hint: 'Name the file that holds it: --access-token-file FILE.',
     });
   }
-  if (!taken.includes(status)) throw unreachable(url, `the server answered ${status}`);
+  if (!taken.includes(status)) throw unreachable(url, `the server answered ${status}`, String(status));
   const bytes = await readBody(url, response, limit).catch((error: unknown) => {
     throw failed(error);
   });
@@ -143,7 +144,7 @@ async function readBody(url: string, response: Response, limit: number): Promise
 
 /** What lies at a path, and whether bytes have the form of it. A tile that is cut or changed is of the log's own, and judged by who reads it. */
 const FORMS: readonly (readonly [at: RegExp, what: string, isOne: (bytes: Uint8Array) => boolean])[] = [
-  [/(?:^|\/)checkpoint$/, 'a checkpoint', isCheckpoint],
+  [/(?:^|\/)(?:witnessed-)?checkpoint$/, 'a checkpoint', isCheckpoint],
   [/(?:^|\/)tile\/entries\//, 'a tile', (bytes) => !isText(bytes) || isEntryBundle(bytes)],
   [/(?:^|\/)tile\//, 'a tile', (bytes) => !isText(bytes)],
   [/^issuer\//, 'a certificate', (bytes) => !isText(bytes)],
@@ -206,9 +207,10 @@ function cameAs(bytes: Uint8Array): string {
   return `${bytes.length} other bytes came`;
 }
 
-function unreachable(url: string, error: unknown): LogError {
+function unreachable(url: string, error: unknown, status?: string): LogError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return new LogError('LOG_STORAGE', `${url} cannot be read: ${messageOf(cause)}`, {
+    ...(status === undefined ? {} : { metadata: { status } }),
     hint: 'Check the URL, and that the server runs and lets you read the log.',
   });
 }

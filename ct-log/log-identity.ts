@@ -53,7 +53,8 @@ function identityText(identity: Omit<CtLogIdentity, 'name' | 'text'>): string {
 export const readIdentity = (directory: string): Promise<CtLogIdentity> =>
   readIdentityFile(directory, parseIdentity);
 
-function parseIdentity(fields: ReadonlyMap<string, unknown>): CtLogIdentity {
+/** The identity that the fields of a `log.json` say; throws for what is none. */
+export function parseIdentity(fields: ReadonlyMap<string, unknown>): CtLogIdentity {
   const text = (key: string): string => {
     const field = fields.get(key);
     if (typeof field !== 'string') throw new Error(`${key} is missing`);

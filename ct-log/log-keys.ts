@@ -8,6 +8,7 @@ import { LogError } from '../tlog/core/log-error.ts';
 import type { CheckpointSigner } from '../tlog/sequence/head-signer.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { ed25519Key, type CheckpointKey, type VerifiedLine } from '../tlog/tree/verify-head.ts';
+import { TLS_ECDSA, TLS_SHA256 } from './format/digitally-signed.ts';
 import { encodeTreeHead, encodeTreeHeadSignature, parseTreeHeadSignature } from './format/tree-head.ts';
 import type { CtLogIdentity } from './log-identity.ts';
 
@@ -58,7 +59,9 @@ function verifyTreeHead(
   spki: Uint8Array,
   line: Uint8Array,
 ): VerifiedLine | undefined {
-  const { timestamp, signature } = parseTreeHeadSignature(line);
+  const { timestamp, signature, hashAlgorithm, signatureAlgorithm } = parseTreeHeadSignature(line);
+  // No signature covers which algorithms it says it is of.
+  if (hashAlgorithm !== TLS_SHA256 || signatureAlgorithm !== TLS_ECDSA) return undefined;
   const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   const holds = verify('sha256', encodeTreeHead({ timestamp, size, root }), key, signature);
   return holds ? { timestamp } : undefined;

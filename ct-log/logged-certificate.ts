@@ -7,6 +7,7 @@ import {
   hasUnreadNames,
   MAX_CERTIFICATE_NAMES,
 } from '../core/certificate-names.ts';
+import { describeName } from '../core/distinguished-name.ts';
 import { FormatError } from '../core/errors.ts';
 import { findExtension, parseTbsCertificate, type TbsCertificate } from '../core/certificate.ts';
 import { readOnly } from '../core/der-reader.ts';
@@ -35,6 +36,8 @@ export interface LoggedCertificate {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Name of the issuing CA: a log may hold certificates of several. */
+  readonly authority: string;
   /** SHA-256 of the issuing CA's SubjectPublicKeyInfo, lower-case hexadecimal; undefined for an entry of type x509. */
   readonly caKeySha256: string | undefined;
   /** DER SubjectPublicKeyInfo of its own key. */
@@ -62,6 +65,7 @@ export function readLoggedCertificate({ entry, timestamp }: TileLeaf, index: num
     names: certificateNames(tbs),
     issuers: certificateIssuers(tbs),
     issuer: extensions.get(8) ?? extensions.get(1),
+    authority: describeName(tbs.issuer),
     notBefore: tbs.notBefore,
     notAfter: tbs.notAfter,
     spki: tbs.spki,

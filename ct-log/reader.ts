@@ -29,6 +29,8 @@ interface SthJson {
 export interface LogReader {
   /** The newest signed checkpoint; text/plain. */
   checkpoint(): Uint8Array;
+  /** The newest checkpoint that a quorum of witnesses has cosigned, which may be of fewer entries; text/plain. */
+  witnessedCheckpoint(): Uint8Array;
   /** `path` as in static-ct-api: `tile/0/000`, `tile/data/000.p/7`, … A partial tile of any width that the tree has
    * reached is there, also after the tile is full. */
   tile(path: string): Promise<Uint8Array>;
@@ -56,11 +58,12 @@ export interface LogReader {
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 
-/** Makes the read side of an open log; `chain` is that of its CA, DER, issuing CA first, root last. */
+/** Makes the read side of an open log; `chain` is that of its CA, DER, issuing CA first, root last, and `acceptedRoots` (DER) are those of others whose certificates it takes. */
 export function logReader(
   identity: CtLogIdentity,
   tree: PublishedTree<TileLeaf>,
   chain: readonly Uint8Array[],
+  acceptedRoots: readonly Uint8Array[] = [],
 ): LogReader {
   const { head, tiles, frozenAt } = tree;
   const size = (): number => head().head.size;
@@ -68,6 +71,7 @@ export function logReader(
   const entries = new EntryReads(tree, chain, size);
   return {
     checkpoint: () => head().checkpoint,
+    witnessedCheckpoint: () => witnessedIn(tree),
     tile: async (path) => tiles.tile(reachedTile(path, size())),
     chainCertificate: (hex) => entries.chainCertificate(hex),
     getSth: () => sthJson(head()),
@@ -80,7 +84,7 @@ export function logReader(
       if (!isCount(at) || at >= treeSize) throw badParameter('leaf_index must be below tree_size');
       return { ...(await entries.entry(at)), audit_path: await proofs.auditPath(at, treeSize) };
     },
-    getRoots: () => ({ certificates: chain.slice(-1).map(base64) }),
+    getRoots: () => ({ certificates: [...chain.slice(-1), ...acceptedRoots].map(base64) }),
     logV3Json: (about) =>
       logV3Json({
         ...identity,
@@ -88,6 +92,14 @@ export function logReader(
         final: frozenAt === undefined ? undefined : { ...head().head, frozenAt },
       }),
   };
+}
+
+function witnessedIn({ witnessed }: PublishedTree<TileLeaf>): Uint8Array {
+  const newest = witnessed?.();
+  if (newest !== undefined) return newest.checkpoint;
+  const why =
+    witnessed === undefined ? 'the log has no witnesses' : 'no quorum of witnesses has cosigned a head';
+  throw new LogReadError('NOT_FOUND', why);
 }
 
 function sthJson({ head, signatures: [ecdsa] }: SignedHead): SthJson {

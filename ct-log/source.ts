@@ -6,6 +6,8 @@ export interface LogSource {
   readonly name: string;
   /** The newest checkpoint that can be had, not verified. Throws {@link LogReadError} `NOT_FOUND`. */
   checkpoint(): Promise<Uint8Array>;
+  /** The newest checkpoint that witnesses have cosigned, where the source has one apart; not verified. Throws {@link LogReadError} `NOT_FOUND`. */
+  witnessedCheckpoint?(): Promise<Uint8Array>;
   /** The tile of that path, not verified. A partial tile may be answered by a wider one: a prefix of it is meant.
    * Throws {@link LogReadError} `NOT_FOUND`. */
   tile(path: string): Promise<Uint8Array>;
@@ -36,11 +38,15 @@ export async function tileOrFull(
     return await read(path);
   } catch (error) {
     const full = path.replace(/\.p\/\d+$/, '');
-    if (full === path || !isMissing(error)) throw error;
+    if (full === path || !isMissingOrHidden(error)) throw error;
     return read(full).catch((other: unknown) => {
-      throw isMissing(other) ? error : other;
+      throw isMissingOrHidden(other) ? error : other;
     });
   }
 }
 
 const isMissing = (error: unknown): boolean => error instanceof LogReadError && error.code === 'NOT_FOUND';
+
+/** Whether a file is not there, or the server refuses it (403): a bucket that may not be listed does not say which. */
+export const isMissingOrHidden = (error: unknown): boolean =>
+  isMissing(error) || (error instanceof LogError && error.metadata['status'] === '403');

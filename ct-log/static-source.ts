@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { FormatError, messageOf } from '../core/errors.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
-import { parseTilePath } from '../tlog/format/tile.ts';
+import { DESCRIPTION_FILE } from '../tlog/store/tile-store.ts';
+import { parseTilePath, type BundleName } from '../tlog/format/tile.ts';
 import { chainCertificatePath } from './chain-certificates.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import { readLogFile } from '../tlog/core/log-file.ts';
 import { requireTime, tileOrFull, type LogSource } from './source.ts';
 
-/** Name of the log's description. */
-export const DESCRIPTION_FILE = 'log.v3.json';
+export { DESCRIPTION_FILE };
 
 /** A source that also has its description. */
 export interface StaticSource extends LogSource {
@@ -17,9 +17,13 @@ export interface StaticSource extends LogSource {
   description(): Promise<Uint8Array>;
 }
 
-/** The log whose files are in `directory`. Methods throw LogError `LOG_STORAGE` for what cannot be read, is no file, is
+/** The log whose files are in `directory`, with its bundles of entries under that name. Methods throw LogError `LOG_STORAGE` for what cannot be read, is no file, is
  * too large, or comes after `deadline`. */
-export function staticSource(directory: string, deadline?: AbortSignal): StaticSource {
+export function staticSource(
+  directory: string,
+  deadline?: AbortSignal,
+  bundle: BundleName = 'data',
+): StaticSource {
   const read = async (path: string): Promise<Uint8Array> => {
     requireTime(deadline, directory);
     const bytes = await readLogFile(directory, path).catch((cause: unknown) => {
@@ -33,7 +37,7 @@ export function staticSource(directory: string, deadline?: AbortSignal): StaticS
     checkpoint: () => read(CHECKPOINT_FILE),
     description: () => read(DESCRIPTION_FILE),
     tile: async (path) => {
-      parseTilePath(path, 'data');
+      parseTilePath(path, bundle);
       return tileOrFull(path, read);
     },
     chainCertificate: (hex) => {

@@ -23,6 +23,17 @@ export interface PrecertificateEntry {
   readonly chainFingerprints: Uint8Array;
 }
 
+/** A certificate that is logged as it is (RFC 6962 §3.1, `x509_entry`). */
+export interface X509Entry {
+  /** DER. */
+  readonly certificate: Uint8Array;
+  /** SHA-256 of each certificate above it, its issuer first, n × 32 bytes. */
+  readonly chainFingerprints: Uint8Array;
+}
+
+/** What a log takes. */
+export type CtLogEntry = PrecertificateEntry | X509Entry;
+
 /** An entry as the log keeps it: views into one buffer, which is the entry's own. */
 interface EncodedEntry {
   /** MerkleTreeLeaf; also what the SCT signs. */
@@ -33,8 +44,8 @@ interface EncodedEntry {
   readonly hashInput: Uint8Array;
 }
 
-/** The part of an entry that the log signs and hashes. */
-type SignedEntry =
+/** The part of an entry that the log signs and hashes, beside its time and its extensions: what makes two submissions the same one. */
+export type SignedEntry =
   | { readonly type: 'x509'; readonly certificate: Uint8Array }
   | { readonly type: 'precert'; readonly issuerKeyHash: Uint8Array; readonly tbs: Uint8Array };
 
@@ -84,6 +95,44 @@ export function encodeEntry(
   const hashInput = out.subarray(0, 1 + leafLength);
   return { leaf: out.subarray(1, 1 + leafLength), tileLeaf: out.subarray(3), hashInput };
 }
+
+/** {@link encodeEntry} of a certificate that is logged as it is. */
+export function encodeX509Entry(
+  { certificate, chainFingerprints }: X509Entry,
+  timestampMs: number,
+  extensions: Uint8Array,
+): EncodedEntry {
+  if (chainFingerprints.length % 32 !== 0)
+    throw new FormatError('MALFORMED', 'a hash of a log entry does not have 32 bytes');
+  if (certificate.length === 0 || certificate.length >= V24)
+    throw new FormatError('TOO_LARGE', 'a certificate is empty or too large for a log entry');
+  const leaf = encodeLeaf({ entry: { type: 'x509', certificate }, timestamp: timestampMs, extensions });
+  const out = concat([Uint8Array.of(0), leaf, vector(2, chainFingerprints)]);
+  const hashInput = out.subarray(0, 1 + leaf.length);
+  return { leaf: out.subarray(1, 1 + leaf.length), tileLeaf: out.subarray(3), hashInput };
+}
+
+/** The bytes of a leaf that are its {@link SignedEntry}: its type, and what is signed of that type. */
+export const signedEntryIn = ({
+  leaf,
+  extensions,
+}: {
+  readonly leaf: Uint8Array;
+  readonly extensions: Uint8Array;
+}): Uint8Array => leaf.subarray(SIGNED_ENTRY, leaf.length - 2 - extensions.length);
+
+/** The same bytes of an entry that is in no log yet. Throws {@link FormatError} when a part does not fit. */
+export function signedEntryOf(entry: CtLogEntry): Uint8Array {
+  const extensions = new Uint8Array();
+  const signed: SignedEntry =
+    'certificate' in entry
+      ? { type: 'x509', certificate: entry.certificate }
+      : { type: 'precert', issuerKeyHash: entry.issuerKeyHash, tbs: entry.tbs };
+  return signedEntryIn({ leaf: encodeLeaf({ entry: signed, timestamp: 0, extensions }), extensions });
+}
+
+/** Offset in a leaf: behind version, type and time. */
+const SIGNED_ENTRY = 10;
 
 function checkParts(entry: PrecertificateEntry, timestampMs: number, extensions: Uint8Array): void {
   const { issuerKeyHash, tbs, precertificate, chainFingerprints } = entry;

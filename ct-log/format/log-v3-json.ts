@@ -74,6 +74,8 @@ interface LogV3Identity {
   readonly origin: string;
   readonly logId: Uint8Array;
   readonly publicKey: Uint8Array;
+  /** What it says of its last head, where it says that it has ended. */
+  readonly final: { readonly size: number; readonly root: string } | undefined;
 }
 
 /** Reads the identity out of the text of a `log.v3.json`; throws {@link FormatError}, also when the log id is not
@@ -86,7 +88,14 @@ export function parseLogV3Json(sha256: Sha256, text: string): LogV3Identity {
   if (!equalBytes(logId, sha256(publicKey))) {
     throw new FormatError('MALFORMED', 'the log id of a log.v3.json is not that of its key');
   }
-  return { origin, logId, publicKey };
+  return { origin, logId, publicKey, final: finalHeadOf(fields.get('final_tree_head')) };
+}
+
+/** The root in base64, as it stands there. */
+function finalHeadOf(value: unknown): LogV3Identity['final'] {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { tree_size: size, sha256_root_hash: root } = value as Readonly<Record<string, unknown>>;
+  return typeof size === 'number' && typeof root === 'string' ? { size, root } : undefined;
 }
 
 function parseObject(text: string): object {

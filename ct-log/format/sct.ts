@@ -30,6 +30,8 @@ export interface SctParts {
 export interface SctReceipt {
   /** The serialized SignedCertificateTimestamp (RFC 6962 §3.2), signed after the commit. */
   readonly sct: Uint8Array;
+  /** Origin of the log that took the entry, which another one may have followed since; undefined where it is not of a log of this service. */
+  readonly origin?: string | undefined;
 }
 
 /** An SCT that was read. */

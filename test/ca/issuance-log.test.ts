@@ -99,7 +99,7 @@ describe('ca/issuance into the real log', () => {
   }
 
   it('leaves an entry whose precertificate belongs to the certificate, under a signed head', async () => {
-    const { certificate, leafIndex: index } = await issued(issuance, byProof(testKey('P-256')));
+    const { certificate, leafIndex: index = -1 } = await issued(issuance, byProof(testKey('P-256')));
     const { tree_size: size, sha256_root_hash: root } = log.reader.getSth();
     const [entry] = (await log.reader.getEntries(index, index)).entries;
     const leaf = Buffer.from(entry?.leaf_input ?? '', 'base64');

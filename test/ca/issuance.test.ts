@@ -78,6 +78,7 @@ describe('ca/issuance', () => {
       issuer: 'https://issuer.example.org',
       principal: 'alice@example.org',
       rule: undefined,
+      log: log.identity.origin,
       leafIndex: 0,
       treeSize: 1,
       extensions: emailPrincipal().extensions,
@@ -160,7 +161,13 @@ describe('ca/issuance', () => {
       issuer: 'https://issuer.example.org',
       principal: 'alice@example.org',
     };
-    const notLogged = { outcome: 'refused', caller: CALLER, serial: undefined, leafIndex: undefined };
+    const notLogged = {
+      outcome: 'refused',
+      caller: CALLER,
+      serial: undefined,
+      log: undefined,
+      leafIndex: undefined,
+    };
     expect(unproven).to.deep.equal({ ...notLogged, ...verified, rule: undefined });
     const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
     const { serial, leafIndex, rule } = await refused(issuing(lying, allowing), request());

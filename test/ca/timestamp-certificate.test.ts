@@ -22,7 +22,7 @@ import { chainOf, NOW, testAuthority } from './support/authority.ts';
 import { caNode, type CaOptions } from './support/ca-certificates.ts';
 import { hasOpenssl, openssl } from './support/openssl.ts';
 import { skipUnless } from '../support/skipped.ts';
-import { failureOf } from '../support/failure.ts';
+import { failureAs, failureOf } from '../support/failure.ts';
 
 const clock = (): number => NOW;
 const YEAR = 365.25 * 86_400_000;
@@ -82,24 +82,30 @@ describe('ca/timestamp-certificate', () => {
       .and.have.property('code', 'CHAIN_EXPIRED');
   });
 
-  it('signs a request with the profile that is ours, whatever the request asks for', async () => {
+  it('signs a request with the profile that is ours', async () => {
     const ca = await testAuthority();
     const key = await generateKey('p256');
     const ceremony = { root: chainOf(ca.rootDer), rootKey: ca.rootKey, clock };
-    const requests = [
-      await timestampRequest(key, ca.rootDer, 'Example time'),
-      await intermediateRequest(key, ca.intermediateDer, 'Example time'),
-    ];
-    for (const request of requests) {
-      const [made] = certificatesIn(await signTimestamps(request, ceremony));
-      expect(describeName(made?.subject ?? new Uint8Array())).to.equal('CN=Example time, O=Example Org');
-      expect(made && extendedKeyUsages(made)).to.deep.equal(['1.3.6.1.5.5.7.3.8']);
+    const request = await timestampRequest(key, ca.rootDer, 'Example time');
+    const [made] = certificatesIn(await signTimestamps(request, ceremony));
+    expect(describeName(made?.subject ?? new Uint8Array())).to.equal('CN=Example time, O=Example Org');
+    expect(made && extendedKeyUsages(made)).to.deep.equal(['1.3.6.1.5.5.7.3.8']);
+  });
+
+  it('signs no request for a CA, and a CA signs none for timestamps', async () => {
+    const ca = await testAuthority();
+    const key = await generateKey('p256');
+    const ceremony = { root: chainOf(ca.rootDer), rootKey: ca.rootKey, clock };
+    const ofCa = await intermediateRequest(key, ca.intermediateDer, 'Example CA');
+    const ofTime = await timestampRequest(key, ca.rootDer, 'Example time');
+    for (const [mixed, says] of [
+      [signTimestamps(ofCa, ceremony), 'without --timestamps'],
+      [signIntermediate({ request: ofTime, ...ceremony }), 'with --timestamps'],
+    ] as const) {
+      const { code, hint } = await failureAs(CeremonyError, mixed);
+      expect(code).to.equal('REQUEST_UNSUITABLE');
+      expect(hint).to.include(says);
     }
-    const mixed = signIntermediate({ request: requests[0] ?? '', ...ceremony });
-    expect(await failureOf(mixed))
-      .to.be.instanceOf(CeremonyError)
-      .and.have.property('hint')
-      .that.includes('--timestamps');
   });
 
   it("refuses the intermediate's key, another root's, and names that do not do", async () => {

@@ -118,6 +118,22 @@ describe('ct-log/check', function () {
     expect(problem).to.include(`tile/data/000 at byte ${first}: entry 3:`);
   });
 
+  it('names a signature that does not hold before what is wrong behind it, in its tile and in later ones', async () => {
+    const first = (i: number): number => partsOf(i).end - 2 - 64 - 1;
+    const inTile = (bytes: Buffer): Buffer =>
+      flip(first(3))(flip(first(7))(flip(partsOf(200).tbs + 9)(bytes)));
+    expect(await withChanged('tile/data/000', inTile)).to.include("entry 3: the precertificate's signature");
+    const file = join(test.directory, 'tile/0/001');
+    const good = readFileSync(file);
+    rmSync(file);
+    try {
+      const problem = await withChanged('tile/data/000', flip(first(255)));
+      expect(problem).to.include("entry 255: the precertificate's signature");
+    } finally {
+      writeFileSync(file, good, { mode: 0o444 });
+    }
+  });
+
   it('notices bytes too many and too few', async () => {
     const length = readFileSync(join(test.directory, 'tile/data/001')).length;
     expect(await withChanged('tile/data/001', (bytes) => Buffer.concat([bytes, Buffer.of(0)]))).to.equal(

@@ -131,6 +131,7 @@ describe('ct-log/export-log', function () {
         firstDifference: () => source.firstDifference(),
         storeName: source.storeName,
         findDamage: () => source.findDamage(),
+        chainCertificates: () => source.chainCertificates(),
         tile: (path: string) => (left-- > 0 ? source.tile(path) : Promise.reject(new Error('broken off'))),
         chainCertificate: (hex: string) =>
           left-- > 0 ? source.chainCertificate(hex) : Promise.reject(new Error('broken off')),
@@ -335,6 +336,7 @@ describe('ct-log/export-log', function () {
       firstDifference: () => real.firstDifference(),
       storeName: real.storeName,
       findDamage: () => real.findDamage(),
+      chainCertificates: () => real.chainCertificates(),
     };
     for (const path of ['tile/0/005', 'tile/1/000']) {
       const right = tiles.get(path) ?? new Uint8Array();

@@ -99,7 +99,7 @@ describe('ct-log/log beside a program that reads commit.db and does not finish',
     readonly #store = sqliteCommitStore(test.directory, test.identity);
 
     readonly load = (): ReturnType<CommitStore['load']> => this.#store.load();
-    readonly recover = (): Promise<void> => this.#store.recover();
+    readonly recover = (): ReturnType<CommitStore['recover']> => this.#store.recover();
     readonly close = (): Promise<void> => this.#store.close();
 
     async commit(batch: Batch): Promise<void> {

@@ -52,6 +52,50 @@ describe('ct-log/log and its clock', () => {
     expect(await log.append(entry(3))).to.include({ index: 1, timestamp: first.timestamp + 1 });
   });
 
+  for (const [what, step, isRefused] of [
+    ['a little back', -200, false],
+    ['far back', -60_000, true],
+    ['ahead', 5000, false],
+    ['ahead and far back again', 60_000, true],
+  ] as const)
+    it(`dates no entry before the head that it builds on when the clock is set ${what} within a batch`, async () => {
+      const ledger = new Ledger();
+      let base = 0;
+      let [readings, stepAt, backAt] = [0, Infinity, Infinity];
+      const clock = (): number => {
+        readings++;
+        return Date.now() + base + (readings >= stepAt && readings < backAt ? step : 0);
+      };
+      const log = await test.open({ clock, signers: ledger.watch(test.signers) });
+      let [next, refused] = [0, 0];
+      const burst = async (): Promise<void> => {
+        const attempts = await Promise.allSettled([1, 2, 3].map(() => log.append(entry(next++))));
+        for (const attempt of attempts)
+          if (attempt.status === 'fulfilled') ledger.note(attempt.value);
+          else {
+            refused++;
+            expect(attempt.reason).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
+          }
+      };
+      // At each of the readings of a batch.
+      for (let at = 1; at <= 6; at++) {
+        await burst();
+        stepAt = readings + at;
+        backAt = what.startsWith('ahead and') ? stepAt + at : Infinity;
+        for (let i = 0; i < 4; i++) await burst();
+        // As after a correction by hand.
+        [stepAt, backAt, base] = [Infinity, Infinity, base + Math.max(0, step)];
+        ledger.note(await log.append(entry(next++)));
+      }
+      await log.close();
+      expect(refused > 0).to.equal(isRefused);
+      await ledger.expectKept(test.directory);
+      for (const { index, timestamp } of ledger.answers) {
+        const before = ledger.heads.filter(({ size }) => size <= index).map((head) => head.timestamp);
+        expect(timestamp).to.be.above(Math.max(...before));
+      }
+    });
+
   it('does not date a head before the last one after a restart with a clock that went back', async () => {
     const before = await test.open({ clock: () => now });
     await before.append(entry(0));

@@ -35,5 +35,6 @@ export function memoryLog(
     const committed = { index, timestamp, leafHash, treeSize: index + 1, root: leafHash, receipt: { sct } };
     return Promise.resolve(makeCommitted(distort(committed)));
   };
-  return { entries, publicKey, append, refusal: () => undefined };
+  const identity = { origin: 'ca.example.org/log/memory' };
+  return { identity, entries, publicKey, append, refusal: () => undefined };
 }

@@ -10,6 +10,7 @@ import { openPolicy } from '../../ca/support/open-policy.ts';
 import { emailPrincipal } from '../../ca/support/principal.ts';
 import { issued } from '../../ca/support/issuing.ts';
 import type { Committed } from '../../../tlog/core/committed.ts';
+import type { StorePlaces } from '../../../tlog/store/store-places.ts';
 import { testLog, type TestLog } from './test-log.ts';
 
 /** A certificate and what the log said of its entry. */
@@ -31,8 +32,13 @@ export interface IssuingLog extends TestLog {
 export async function issuingLog(
   sctExtensions: SctExtensions = 'leaf_index',
   signers?: LogSigners,
+  places?: StorePlaces,
 ): Promise<IssuingLog> {
-  const test = await testLog({ sctExtensions, ...(signers === undefined ? {} : { signers }) });
+  const test = await testLog({
+    sctExtensions,
+    ...(signers === undefined ? {} : { signers }),
+    ...(places === undefined ? {} : { places }),
+  });
   const ca = await testAuthority('p256', Date.now());
   const open: TestLog['open'] = (options) => test.open({ chain: ca.authority.chain, ...options });
   const issueWith: IssuingLog['issueWith'] = (log, count) => {
@@ -67,6 +73,10 @@ class WatchedLog implements PrecertificateLog {
 
   constructor(log: CtLog) {
     this.#log = log;
+  }
+
+  get identity(): PrecertificateLog['identity'] {
+    return this.#log.identity;
   }
 
   get committed(): Committed<SctReceipt> {

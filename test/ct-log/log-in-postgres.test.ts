@@ -1,0 +1,96 @@
+/** A certificate log whose history is in PostgreSQL, written by several processes' worth of open logs at once. */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parseCertificate } from '../../core/certificate.ts';
+import type { CtLog } from '../../ct-log/ct-log.ts';
+import { Submissions } from '../../ct-log/submission/submissions.ts';
+import { SubmittedChains } from '../../ct-log/submission/submitted-chain.ts';
+import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
+import { migrate } from '../../tlog/store/postgres-schema.ts';
+import { PostgresServer } from '../support/postgres-server.ts';
+import { Ledger } from './support/ledger.ts';
+import { derOf, outsideCa } from './support/outside-ca.ts';
+import { entry, testLog, type TestLog } from './support/test-log.ts';
+
+describe('a certificate log whose history is in PostgreSQL', () => {
+  let server: PostgresServer | undefined;
+  let schemas = 0;
+  let test: TestLog;
+  let ledger: Ledger;
+  const open: CtLog[] = [];
+  before(async function () {
+    server = await PostgresServer.start(this);
+  });
+  after(() => server?.remove());
+  beforeEach(async () => {
+    const place = {
+      url: server?.url({ schema: `log_${schemas++}` }) ?? '',
+      passwordFile: server?.passwordFile,
+    };
+    await migrate(place);
+    test = await testLog({ places: { commits: place } });
+    ledger = new Ledger();
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((log) => log.close()));
+    await test.remove();
+  });
+
+  /** The log as a service on another machine has it: with a directory of its own. */
+  const replica = async (name: string): Promise<CtLog> => {
+    const directory = join(test.root, name);
+    cpSync(test.directory, directory, { recursive: true });
+    rmSync(join(directory, 'checkpoint'), { force: true });
+    const log = await test.open({
+      directory,
+      signers: ledger.watch(test.signers),
+      stores: { tiles: fileTileStore(test.directory) },
+    });
+    open.push(log);
+    return log;
+  };
+
+  it('logs once what other CAs hand in at several of them at once, and answers each with the same entry', async function () {
+    this.timeout(60_000);
+    const logs = [await replica('a'), await replica('b'), await replica('c')];
+    const ca = await outsideCa();
+    const rules = {
+      roots: [parseCertificate(derOf(ca.root))],
+      usages: undefined,
+      ownKeys: new Set<string>(),
+    };
+    const chains = new SubmittedChains(rules);
+    const submissions = await Promise.all(
+      logs.map((log, i) => Submissions.open(log, join(test.root, ['a', 'b', 'c'][i] ?? ''))),
+    );
+    try {
+      for (let index = 0; index < 3; index++) {
+        const one = chains.read('precertificate', [await ca.precertificate(), derOf(ca.issuing)]);
+        const answers = await Promise.all(submissions.map((some) => some.add(one)));
+        expect(answers.map((answer) => answer.index)).to.deep.equal([index, index, index]);
+        expect(answers.filter(({ isNew }) => isNew)).to.have.length(1);
+      }
+    } finally {
+      await Promise.all(submissions.map((some) => some.close()));
+    }
+  });
+
+  it('is written by three at once: nothing is lost, nothing is forked, and each shows what the others logged', async function () {
+    this.timeout(60_000);
+    const logs = [await replica('a'), await replica('b'), await replica('c')];
+    let next = 0;
+    const append = async (log: CtLog): Promise<void> => {
+      while (next < 3000) ledger.note(await log.append(entry(next++)));
+    };
+    await Promise.all(logs.flatMap((log) => Array.from({ length: 16 }, () => append(log))));
+    const size = ledger.answers.length;
+    expect(size).to.equal(3000);
+    for (const log of logs) while (log.tree.head().head.size < size) await turn();
+    for (const log of logs) expect(log.status()).to.deep.include({ size, stops: 0 });
+    await Promise.all(open.splice(0).map((log) => log.close()));
+    await ledger.expectKept(test.directory);
+  });
+});
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
