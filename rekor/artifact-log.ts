@@ -53,6 +53,8 @@ export interface AddedEntry {
 export interface ArtifactLog {
   readonly api: 1 | 2;
   readonly identity: ArtifactLogIdentity;
+  /** Whether several services may write it. */
+  readonly isShared: boolean;
   /** What works but should be known of where it lies, a sentence each. */
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
@@ -96,6 +98,8 @@ export interface ArtifactLog {
   /** What `add` of a new entry would reject with at once; undefined when it would try. Cheap. */
   refusal(): LogError | undefined;
   status(): LogStatus;
+  /** As `TileLog.noteUse`; nothing for a log that has ended. */
+  noteUse(): Promise<void>;
   /** Finishes what waits and releases the directory. Idempotent. */
   close(): Promise<void>;
 }

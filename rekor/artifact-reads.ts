@@ -33,8 +33,13 @@ export interface ArtifactReads {
   readonly provenAt: (index: number) => Promise<ProvenEntry | undefined>;
   /** As of `ArtifactLog`. */
   readonly indexOf: (leafHash: Uint8Array) => Promise<number | undefined>;
+  /** Every index of an entry with that hash, lowest first: replicas may have logged one twice. Waits for the index of hashes, minutes for a long log. Rejects with LogError `LOG_BUSY` when that takes longer. */
+  readonly indexesOf: (leafHash: Uint8Array) => Promise<readonly number[]>;
   readonly close: () => Promise<void>;
 }
+
+/** Milliseconds for which the index of hashes is waited for. */
+const INDEX_WAIT = 600_000;
 
 /** Opens the log in `directory`: no key, no lock. Throws LogError as `openReadOnlyLog` does. */
 export async function openArtifactReads(directory: string): Promise<ArtifactReads> {
@@ -58,6 +63,7 @@ export async function openArtifactReads(directory: string): Promise<ArtifactRead
       return entry && provenEntry(entry, await reads.proofOf(index));
     },
     indexOf: (leafHash) => reads.indexOf(leafHash),
+    indexesOf: (leafHash) => reads.indexesOf(leafHash, INDEX_WAIT),
     close,
   };
 }

@@ -1,19 +1,25 @@
 /** Every byte of a log of artifacts against its signed head. */
 import { equalBytes } from '../core/bytes.ts';
-import { FormatError } from '../core/errors.ts';
+import { FormatError, messageOf } from '../core/errors.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
-import { HASH_LENGTH } from '../tlog/format/merkle.ts';
 import { rootFrom } from '../tlog/format/merkle-proof.ts';
-import { hashInTile, TILE_WIDTH, tilePath, tilesOf } from '../tlog/format/tile.ts';
+import { TILE_WIDTH } from '../tlog/format/tile.ts';
 import type { PublishedTree } from '../tlog/published-tree.ts';
 import { openReadOnlyLog } from '../tlog/read-only-log.ts';
-import type { TreeTiles } from '../tlog/tree/tree-tiles.ts';
+import { edgeHashes, TileSurvey } from '../tlog/tree/tile-survey.ts';
+import { findDerivedFault } from '../tlog/derived-faults.ts';
+import { chooseStores } from '../tlog/store/choose-stores.ts';
 import { ArtifactEntryReads } from './entry-reads.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey } from './log-key.ts';
-import { readFinishedRedactions, REDACTIONS_FILE, type Redactions } from './redactions.ts';
-import { artifactEntries, type StoredArtifact } from './stored-artifact.ts';
+import { NO_REDACTIONS, readFinishedRedactions, REDACTIONS_FILE, type Redactions } from './redactions.ts';
+import {
+  artifactEntries,
+  artifactJudge,
+  type ArtifactEntries,
+  type StoredArtifact,
+} from './stored-artifact.ts';
 
 /** A log that was found right. */
 export interface CheckedArtifactLog {
@@ -27,7 +33,7 @@ export interface CheckedArtifactLog {
 
 /**
  * Reads the whole log in `directory`, at the head of its checkpoint file, beside a service or alone, with public keys alone: the signature, each entry against its hash and its checksum, each hash
- * tile against the tiles below it, and all against the root. A redacted entry is held to its recorded hash, and its body must be gone. Throws LogError as `openReadOnlyLog` does, `LOG_CORRUPT` for what is wrong; it names the file.
+ * tile against the tiles below it, and all against the root. A redacted entry is held to its recorded hash, and its body must be gone, unless the record says that it is not yet. Throws LogError as `openReadOnlyLog` does, `LOG_CORRUPT` for what is wrong; it names the file.
  */
 export async function checkArtifactLog(directory: string): Promise<CheckedArtifactLog> {
   const identity = await readArtifactLogIdentity(directory);
@@ -47,14 +53,49 @@ async function checkWhole(directory: string, identity: ArtifactLogIdentity): Pro
   try {
     const { size, root } = tree.head().head;
     const reads = new ArtifactEntryReads(identity, tree, redactions);
+    await checkFullTiles(directory, { tree, entries, size, reads });
     await checkEntries(reads, size);
-    await checkRedactions(reads, tree, redactions);
-    await checkTiles(tree, size);
+    if (redactions.isFinished) await checkRedactions(reads, tree, redactions);
     if (!equalBytes(await rootFrom(sha256, size, tree.tiles.hashesAt(size)), root))
       throw new LogError('LOG_CORRUPT', 'the tiles do not have the root that the checkpoint signs');
+    const fault = await findDerivedFault(directory, identity.logId, size, (tile) => tree.tiles.tile(tile));
+    if (fault !== undefined) throw new LogError('LOG_CORRUPT', `${fault.where}: ${fault.message}`);
     return { identity, size, root, redacted: redactions.entries.size };
   } finally {
     await close();
+  }
+}
+
+interface FullTiles {
+  readonly tree: PublishedTree<StoredArtifact>;
+  readonly entries: ArtifactEntries;
+  readonly size: number;
+  readonly reads: ArtifactEntryReads;
+}
+
+/** Those in files, each against what lies above it. Throws LogError `LOG_CORRUPT` for the first that is wrong. */
+async function checkFullTiles(directory: string, { tree, entries, size, reads }: FullTiles): Promise<void> {
+  const { tiles } = await chooseStores(directory);
+  const full = size - (size % TILE_WIDTH);
+  const stored = { name: 'the log', get: (path: string) => tiles.get(path) };
+  const edge = await edgeHashes(full, (tile) => tree.tiles.tile(tile));
+  const survey = new TileSurvey({
+    format: entries,
+    size: full,
+    edge,
+    stored,
+    judge: artifactJudge(NO_REDACTIONS),
+  });
+  for (let n = 0; n < survey.bundles; n++) {
+    const [first] = (await survey.bundle(n)).damage;
+    if (first === undefined) continue;
+    // A record of a redaction that is wrong makes the bundle look wrong: it is named then.
+    await reads.entriesFrom(n * TILE_WIDTH).catch((error: unknown) => {
+      if (messageOf(error).includes(REDACTIONS_FILE)) throw error;
+    });
+    throw new LogError('LOG_CORRUPT', `${first.path} ${first.message}`, {
+      hint: '`mayfly rekor repair` says what can be derived; restore the rest from a copy of the log.',
+    });
   }
 }
 
@@ -75,39 +116,16 @@ export async function checkRedactions(
 ): Promise<void> {
   const { size } = tree.head().head;
   const bundles = Map.groupBy(entries.keys(), (index) => Math.floor(index / TILE_WIDTH));
-  for (const [n, indexes] of bundles) {
+  for (const indexes of bundles.values()) {
     const last = indexes.reduce((one, other) => Math.max(one, other));
     if (last >= size)
       throw new LogError('LOG_CORRUPT', `${REDACTIONS_FILE} has entry ${last}, and the log has ${size}`, {
         hint: 'The log or its list is from an older copy: put back the newest of both.',
       });
-    // Holds them to their hashes.
-    await reads.entriesAt(indexes);
-    const bundle = await tree.tiles.entries(n, last - n * TILE_WIDTH + 1);
-    const standing = indexes.find((index) => bundle[index - n * TILE_WIDTH]?.leaf.length !== 0);
+    const standing = await reads.standingAmong(indexes);
     if (standing === undefined) continue;
     throw new LogError('LOG_CORRUPT', `the body of entry ${standing}, which is redacted, is on the disk`, {
       hint: `A copy from before was put back, or the record is false. Redact the entry again (\`mayfly rekor redact\`); where nobody redacted it, put back ${REDACTIONS_FILE} from a copy.`,
     });
   }
-}
-
-async function checkTiles({ tiles }: PublishedTree<StoredArtifact>, size: number): Promise<void> {
-  for (const tile of tilesOf(size, 'entries')) {
-    const { level, n, width } = tile;
-    if (typeof level === 'string' || level === 0) continue;
-    const hashes = await tiles.tile(tile);
-    for (let i = 0; i < width; i++) {
-      const below = await hashOfTile(tiles, level - 1, n * TILE_WIDTH + i);
-      if (equalBytes(below, hashes.subarray(i * HASH_LENGTH, (i + 1) * HASH_LENGTH))) continue;
-      throw new LogError('LOG_CORRUPT', `${tilePath(tile)} does not agree with the tiles below it`, {
-        hint: 'Restore the one that is damaged from a copy of the log.',
-      });
-    }
-  }
-}
-
-async function hashOfTile(tiles: TreeTiles<StoredArtifact>, level: number, n: number): Promise<Uint8Array> {
-  const bytes = await tiles.tile({ level, n, width: TILE_WIDTH });
-  return hashInTile(sha256, { level, n, first: 0, count: TILE_WIDTH }, bytes);
 }

@@ -1,14 +1,17 @@
 /** Makes logs of artifacts. */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { utf8 } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import { messageOf, systemCode } from '../core/errors.ts';
 import type { Signer } from '../signers/signer.ts';
 import { makeDirectory, syncDirectory } from '../storage/durable-file.ts';
+import { naming } from '../storage/file-fault.ts';
+import { makeUnfinished, removeUnfinished } from '../storage/make-directory.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
+import type { StorePlaces } from '../tlog/store/store-places.ts';
 import { createLog } from '../tlog/create-log.ts';
 import type { LoggedSignature } from './format/logged-signature.ts';
 import { hashedrekord1 } from './format/rekor-v1-body.ts';
@@ -32,6 +35,8 @@ export interface NewArtifactLog {
   readonly signer: Signer;
   /** Entries of the trees of the first API before this one; default 0. */
   readonly firstLogIndex?: number | undefined;
+  /** Where its stores are to be, in which there is nothing yet; default: in the directory. */
+  readonly places?: StorePlaces | undefined;
   readonly clock: Clock;
 }
 
@@ -42,41 +47,35 @@ export interface NewArtifactLog {
  * opening a log throw.
  */
 export async function createArtifactLog(log: NewArtifactLog): Promise<ArtifactLogIdentity> {
-  const { directory, api, host, signer, firstLogIndex = 0, clock } = log;
+  const { directory, api, host, signer, firstLogIndex = 0, places, clock } = log;
   const { publicKey } = signer;
   const createdAt = clock();
   const ofFirstApi = api === 1 ? { treeId: newTreeId(), firstLogIndex } : {};
   const identity = artifactLogIdentity({ api, host, publicKey, createdAt, ...ofFirstApi });
   const parent = dirname(directory);
-  const building = await makePlace(parent, basename(directory));
+  const building = await makePlace(directory);
   try {
     const built = join(building, 'log');
-    await createLog({ directory: built, identity, createdAt });
+    await createLog({ directory: built, identity, createdAt, places });
     await logFirstEntry(built, signer, clock);
-    await rename(built, directory);
+    await naming(directory, 'renamed', rename(built, directory));
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw existsError(directory);
     throw error;
   } finally {
-    await rm(building, { recursive: true, force: true });
+    await rm(building, { recursive: true, force: true }).catch(() => undefined);
   }
+  // Each has a checkpoint of another tree, signed with the key that is that of the log now.
   await removeUnfinished(parent, basename(directory));
   await syncDirectory(parent);
   return identity;
 }
 
-/** What a kill left of earlier tries: each has a checkpoint of another tree, signed with the key that is that of the log now. */
-async function removeUnfinished(parent: string, name: string): Promise<void> {
-  const unfinished = (await readdir(parent)).filter(
-    (one) => one.startsWith(`.${name}-`) && /^[A-Za-z0-9]{6}$/.test(one.slice(name.length + 2)),
-  );
-  for (const one of unfinished) await rm(join(parent, one), { recursive: true, force: true });
-}
-
-async function makePlace(parent: string, name: string): Promise<string> {
+async function makePlace(directory: string): Promise<string> {
+  const parent = dirname(directory);
   try {
     await makeDirectory(parent);
-    return await mkdtemp(join(parent, `.${name}-`));
+    return await makeUnfinished(directory);
   } catch (cause) {
     throw new LogError('LOG_STORAGE', `a log cannot be made in ${parent}: ${messageOf(cause)}`, { cause });
   }

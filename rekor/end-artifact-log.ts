@@ -47,7 +47,7 @@ export async function endArtifactLog(
 
 /** A log that has ended, as it is; undefined for one that has not. Needs no key. Throws LogError. */
 export async function endedArtifactLog(directory: string): Promise<EndedArtifactLog | undefined> {
-  const { head, frozenAt } = await chooseStores(directory).commits.read();
+  const { head, frozenAt } = await (await chooseStores(directory)).commits.read();
   if (frozenAt === undefined) return undefined;
   return { identity: await readArtifactLogIdentity(directory), head, frozenAt };
 }

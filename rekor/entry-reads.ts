@@ -18,6 +18,14 @@ import { artifactEntries, blankEntry, requireSound, type StoredArtifact } from '
 /** Milliseconds between two looks at an index that is being made. */
 const LOOK_AGAIN = 20;
 
+/** The entries of a bundle, by their indexes in the log. */
+interface Bundle {
+  /** As it is on the disk. */
+  readonly stored: (index: number) => StoredArtifact;
+  /** Held to its hash. */
+  readonly entry: (index: number) => LoggedEntry;
+}
+
 /** Every read is of one head, which it takes at its start. */
 export class ArtifactEntryReads {
   readonly #identity: ArtifactLogIdentity;
@@ -50,7 +58,7 @@ export class ArtifactEntryReads {
     const bundles = Map.groupBy(indexes.filter(isThere), (index) => Math.floor(index / TILE_WIDTH));
     for (const [n, wanted] of bundles) {
       const last = wanted.reduce((one, other) => Math.max(one, other));
-      const entry = await this.#bundle(n, last + 1);
+      const { entry } = await this.#bundle(n, last + 1);
       for (const index of wanted) found.set(index, found.get(index) ?? entry(index));
     }
     return indexes.map((index) => found.get(index));
@@ -62,8 +70,16 @@ export class ArtifactEntryReads {
     if (first >= size) return [];
     const n = Math.floor(first / TILE_WIDTH);
     const stop = Math.min(size, (n + 1) * TILE_WIDTH);
-    const entry = await this.#bundle(n, stop);
+    const { entry } = await this.#bundle(n, stop);
     return Array.from({ length: stop - first }, (_, i) => entry(first + i));
+  }
+
+  /** Holds redacted entries of one bundle, which the log has, to what is recorded, as reading them does; the first whose body is on the disk all the same, undefined where none is. */
+  async standingAmong(indexes: readonly number[]): Promise<number | undefined> {
+    const last = indexes.reduce((one, other) => Math.max(one, other), 0);
+    const { entry, stored } = await this.#bundle(Math.floor(last / TILE_WIDTH), last + 1);
+    for (const index of indexes) entry(index);
+    return indexes.find((index) => stored(index).leaf.length !== 0);
   }
 
   async entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
@@ -85,6 +101,16 @@ export class ArtifactEntryReads {
     for (const end = performance.now() + ms; ;) {
       const { index, isAll } = await this.#look(hash);
       if (index !== undefined || isAll) return index;
+      if (performance.now() >= end) throw stillIndexing();
+      await delay(LOOK_AGAIN);
+    }
+  }
+
+  /** Every index of an entry with that hash, lowest first; an index of hashes that is being made is waited for. Rejects as {@link find} does. */
+  async indexesOf(hash: Uint8Array, ms: number): Promise<readonly number[]> {
+    for (const end = performance.now() + ms; ;) {
+      const { indexes, isAll } = await this.#lookForAll(hash);
+      if (isAll) return indexes;
       if (performance.now() >= end) throw stillIndexing();
       await delay(LOOK_AGAIN);
     }
@@ -131,29 +157,42 @@ export class ArtifactEntryReads {
   }
 
   async #look(hash: Uint8Array): Promise<{ readonly index: number | undefined; readonly isAll: boolean }> {
+    const { indexes, isAll } = await this.#lookForAll(hash, 1);
+    return { index: indexes[0], isAll };
+  }
+
+  async #lookForAll(
+    hash: Uint8Array,
+    most = Infinity,
+  ): Promise<{ readonly indexes: readonly number[]; readonly isAll: boolean }> {
     if (hash.length !== HASH_LENGTH) throw badParameter('a leaf hash has 32 bytes');
     const { indexes, isAll } = await this.#tree.index.candidates(hash);
     const size = this.#size;
     const hashAt = this.#tree.tiles.hashesAt(size);
+    const found: number[] = [];
     for (const index of indexes)
-      if (index < size && equalBytes(await hashAt(0, index), hash)) return { index, isAll };
-    return { index: undefined, isAll };
+      if (found.length < most && index < size && equalBytes(await hashAt(0, index), hash)) found.push(index);
+    return { indexes: found, isAll };
   }
 
   /** The entries of bundle `n` below the index `stop`, by their indexes; one is held to its hash when it is asked for. */
-  async #bundle(n: number, stop: number): Promise<(index: number) => LoggedEntry> {
+  async #bundle(n: number, stop: number): Promise<Bundle> {
     const first = n * TILE_WIDTH;
     const { tiles } = this.#tree;
     const [entries, hashes] = await Promise.all([
       tiles.entries(n, stop - first),
       tiles.tile({ level: 0, n, width: stop - first }),
     ]);
-    return (index) => {
+    const stored = (index: number): StoredArtifact => {
       const entry = entries[index - first];
       if (entry === undefined) throw new TypeError('the entry is in another bundle');
-      const at = (index - first) * HASH_LENGTH;
-      return this.#logged(entry, index, hashes.subarray(at, at + HASH_LENGTH));
+      return entry;
     };
+    const entry = (index: number): LoggedEntry => {
+      const at = (index - first) * HASH_LENGTH;
+      return this.#logged(stored(index), index, hashes.subarray(at, at + HASH_LENGTH));
+    };
+    return { stored, entry };
   }
 
   #logged(entry: StoredArtifact, index: number, leafHash: Uint8Array): LoggedEntry {

@@ -99,9 +99,10 @@ function identityText(identity: Omit<ArtifactLogIdentity, 'text'>): string {
 
 /** Reads the identity of the log in `directory`; throws LogError `LOG_MISSING` or `LOG_CORRUPT`. */
 export const readArtifactLogIdentity = (directory: string): Promise<ArtifactLogIdentity> =>
-  readIdentityFile(directory, parseIdentity);
+  readIdentityFile(directory, parseArtifactIdentity);
 
-function parseIdentity(fields: ReadonlyMap<string, unknown>): ArtifactLogIdentity {
+/** The identity that the fields of a `log.json` say; throws for what is none. */
+export function parseArtifactIdentity(fields: ReadonlyMap<string, unknown>): ArtifactLogIdentity {
   const text = (key: string): string => {
     const field = fields.get(key);
     if (typeof field !== 'string') throw new Error(`${key} is missing`);

@@ -1,7 +1,9 @@
 /** Opens logs of artifacts. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { toHex } from '../core/bytes.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Signer } from '../signers/signer.ts';
+import { isClaimTaken } from '../tlog/core/committed.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { hashLeaf } from '../tlog/format/merkle.ts';
@@ -18,11 +20,12 @@ import { ArtifactEntryReads, placedEntry } from './entry-reads.ts';
 import { signedEntryTimestampPayload } from './format/signed-entry-timestamp.ts';
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from './log-identity.ts';
 import { checkpointKey, requireSigner } from './log-key.ts';
-import { finishRedactions } from './redact-entries.ts';
+import { finishRedactions, removeTraces } from './redact-entries.ts';
 import {
   areSameRedactions,
+  changeRedactions,
+  LiveRedactions,
   readRedactions,
-  writeRedactions,
   type Redaction,
   type Redactions,
 } from './redactions.ts';
@@ -45,7 +48,7 @@ export async function prepareArtifactLog(options: ArtifactLogOptions): Promise<P
   const { directory, signer } = options;
   const identity = await readArtifactLogIdentity(directory);
   return withRedactions(directory, identity, async (redactions) => {
-    const { frozenAt } = await chooseStores(directory).commits.read();
+    const { frozenAt } = await (await chooseStores(directory)).commits.read();
     if (frozenAt !== undefined) return prepareEnded(options, identity, redactions, frozenAt);
     const prepared = await prepareLog(artifactLogKind(identity, signer, redactions), options);
     return {
@@ -62,6 +65,8 @@ async function withRedactions(
   identity: ArtifactLogIdentity,
   prepare: (redactions: Redactions) => Promise<PreparedLog<ArtifactLog>>,
 ): Promise<PreparedLog<ArtifactLog>> {
+  const live = await LiveRedactions.open(directory, () => removeTraces(directory));
+  if (live !== undefined) return withLive(live, prepare);
   for (;;) {
     const redactions = await finishRedactions(directory, identity);
     const areStillThese = async (): Promise<boolean> =>
@@ -78,6 +83,20 @@ async function withRedactions(
     } finally {
       if (!isKept) await prepared.close();
     }
+  }
+}
+
+/** What replicas share changes while the log is open, and so does what it is read by. */
+async function withLive(
+  live: LiveRedactions,
+  prepare: (redactions: Redactions) => Promise<PreparedLog<ArtifactLog>>,
+): Promise<PreparedLog<ArtifactLog>> {
+  try {
+    const prepared = await prepare(live);
+    return { open: () => prepared.open(), close: () => prepared.close().finally(() => live.close()) };
+  } catch (error) {
+    await live.close();
+    throw error;
   }
 }
 
@@ -109,7 +128,7 @@ interface EndedLogOptions {
 export async function openEndedArtifactLog({ directory, signer }: EndedLogOptions): Promise<ArtifactLog> {
   const identity = await readArtifactLogIdentity(directory);
   const prepared = await withRedactions(directory, identity, async (redactions) => {
-    const { frozenAt } = await chooseStores(directory).commits.read();
+    const { frozenAt } = await (await chooseStores(directory)).commits.read();
     if (frozenAt !== undefined) return prepareEnded({ directory, signer }, identity, redactions, frozenAt);
     throw new LogError(
       'LOG_CORRUPT',
@@ -124,7 +143,7 @@ export async function openEndedArtifactLog({ directory, signer }: EndedLogOption
 
 type Writing = Pick<
   TileLog<LoggableEntry, LoggedProof, StoredArtifact>,
-  'append' | 'refusal' | 'status' | 'tree' | 'warnings' | 'close'
+  'append' | 'claimOf' | 'refusal' | 'status' | 'tree' | 'warnings' | 'noteUse' | 'close'
 >;
 
 async function prepareEnded(
@@ -140,7 +159,7 @@ async function prepareEnded(
     keys: [checkpointKey(identity)],
   };
   // Bodies at the end of the log are held in memory: nobody is to redact one meanwhile.
-  const release = await chooseStores(directory).commits.shared();
+  const release = await (await chooseStores(directory)).commits.shared();
   const { tree, unreadable, close } = await openReadOnlyLog(directory, kind).catch((error: unknown) => {
     release();
     throw error;
@@ -149,10 +168,12 @@ async function prepareEnded(
   const end = frozen({ knownAs: knownAs(identity), endNotice: END_NOTICE }, frozenAt);
   const log: Writing = {
     append: () => Promise.reject(end),
+    claimOf: () => undefined,
     refusal: () => end,
     status: () => statusOfEnded(tree, unreadable()),
     tree,
     warnings: [`${end.message}; it is served for reading`],
+    noteUse: () => Promise.resolve(),
     close: closeBoth,
   };
   return {
@@ -177,6 +198,10 @@ const statusOfEnded = (
 /** Milliseconds for which an entry waits for the index of hashes, which is there at once unless `index.db` is made anew. */
 const INDEX_WAIT = 3_000;
 
+/** Milliseconds for which an entry waits that another process has logged, and between two looks. Heads of others are looked for every second. */
+const OTHERS_WAIT = 8_000;
+const OTHERS_PAUSE = 50;
+
 const nextTurn = (): Promise<void> =>
   new Promise((resolve) => {
     setImmediate(resolve);
@@ -188,7 +213,8 @@ class OpenArtifactLog implements ArtifactLog {
   readonly warnings: readonly string[];
   readonly tree: PublishedTree<StoredArtifact>;
   readonly redactions: Redactions;
-  readonly redactionFault: string | undefined;
+  readonly #redactionFault: string | undefined;
+  readonly #live: LiveRedactions | undefined;
   readonly #directory: string;
   readonly #signer: Signer | undefined;
   readonly #log: Writing;
@@ -210,15 +236,25 @@ class OpenArtifactLog implements ArtifactLog {
     this.warnings = log.warnings;
     this.tree = log.tree;
     this.redactions = redactions;
-    this.redactionFault = fault;
+    this.#redactionFault = fault;
+    this.#live = redactions instanceof LiveRedactions ? redactions : undefined;
     this.#directory = directory;
     this.#signer = signer;
     this.#log = log;
     this.#reads = reads;
   }
 
+  get redactionFault(): string | undefined {
+    return this.redactions.isFinished ? this.#redactionFault : UNERASED;
+  }
+
+  get isShared(): boolean {
+    return this.#live !== undefined;
+  }
+
   async add(entry: LoggableEntry): Promise<AddedEntry> {
     requireBody(entry.body);
+    await this.#live?.current();
     const leafHash = hashLeaf(sha256, entry.body);
     if (this.tree.frozenAt !== undefined) return this.#ofEnded(entry.body);
     const key = toHex(leafHash);
@@ -257,7 +293,8 @@ class OpenArtifactLog implements ArtifactLog {
 
   async #append({ body, namedDigests }: LoggableEntry, leafHash: Uint8Array): Promise<AddedEntry> {
     try {
-      const { index, timestamp, receipt } = await this.#log.append({ body, namedDigests });
+      const claim = this.#log.claimOf(leafHash);
+      const { index, timestamp, receipt } = await this.#log.append({ body, namedDigests }, claim);
       const isFirstApi = this.api === 1;
       const entry = placedEntry(this.identity, {
         index,
@@ -268,16 +305,35 @@ class OpenArtifactLog implements ArtifactLog {
       });
       return { entry, proof: receipt, isNew: true };
     } catch (error) {
+      if (isClaimTaken(error)) return this.#ofOther(leafHash);
       this.#hasDoubts ||= error instanceof LogError && error.mayBeLogged;
       throw error;
     }
   }
 
-  entryAt(index: number): Promise<LoggedEntry | undefined> {
+  /** Another process has logged it, and its head is heard of here in a moment. */
+  async #ofOther(leafHash: Uint8Array): Promise<AddedEntry> {
+    for (const until = performance.now() + OTHERS_WAIT; performance.now() < until;) {
+      await delay(OTHERS_PAUSE);
+      const index = await this.#reads.find(leafHash, INDEX_WAIT);
+      if (index !== undefined) return this.#existing(index);
+    }
+    throw new LogError(
+      'LOG_BUSY',
+      'another service has just logged this entry, and its head is not known here yet',
+      {
+        hint: 'Try again in a moment.',
+      },
+    );
+  }
+
+  async entryAt(index: number): Promise<LoggedEntry | undefined> {
+    await this.#live?.current();
     return this.#reads.entryAt(index);
   }
 
-  entriesAt(indexes: readonly number[]): Promise<readonly (LoggedEntry | undefined)[]> {
+  async entriesAt(indexes: readonly number[]): Promise<readonly (LoggedEntry | undefined)[]> {
+    await this.#live?.current();
     return this.#reads.entriesAt(indexes);
   }
 
@@ -285,11 +341,13 @@ class OpenArtifactLog implements ArtifactLog {
     return this.#reads.indexOf(hash);
   }
 
-  entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
+  async entryByLeafHash(hash: Uint8Array): Promise<LoggedEntry | undefined> {
+    await this.#live?.current();
     return this.#reads.entryByLeafHash(hash);
   }
 
-  entriesFrom(first: number): Promise<readonly LoggedEntry[]> {
+  async entriesFrom(first: number): Promise<readonly LoggedEntry[]> {
+    await this.#live?.current();
     return this.#reads.entriesFrom(first);
   }
 
@@ -305,7 +363,8 @@ class OpenArtifactLog implements ArtifactLog {
     return this.tree.head().checkpoint;
   }
 
-  tile(path: string): Promise<Uint8Array> {
+  async tile(path: string): Promise<Uint8Array> {
+    await this.#live?.current();
     return this.#reads.tile(path);
   }
 
@@ -324,8 +383,13 @@ class OpenArtifactLog implements ArtifactLog {
     const missing = all.filter(({ isAudited }) => !isAudited);
     if (missing.length === 0) return;
     for (const redaction of missing) await record(redaction, this.identity.firstLogIndex + redaction.index);
-    const entries = new Map(all.map((one) => [one.index, { ...one, isAudited: true }]));
-    await writeRedactions(this.#directory, { isFinished: true, entries });
+    const recorded = new Set(missing.map(({ index }) => index));
+    await changeRedactions(this.#directory, ({ isFinished, entries }) => ({
+      isFinished,
+      entries: new Map(
+        [...entries].map(([index, one]) => [index, recorded.has(index) ? { ...one, isAudited: true } : one]),
+      ),
+    }));
   }
 
   refusal(): LogError | undefined {
@@ -336,7 +400,15 @@ class OpenArtifactLog implements ArtifactLog {
     return this.#log.status();
   }
 
+  noteUse(): Promise<void> {
+    return this.#log.noteUse();
+  }
+
   close(): Promise<void> {
-    return this.#log.close();
+    return this.#log.close().finally(() => this.#live?.close());
   }
 }
+
+/** For the operator. */
+const UNERASED =
+  'bodies of redacted entries are withheld, and still in the database. Stop every service of the log, and give `mayfly rekor redact` once more: it removes them.';

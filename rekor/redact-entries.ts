@@ -15,6 +15,7 @@ import { readLogFile } from '../tlog/core/log-file.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import { hashLeaf } from '../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/format/tile.ts';
+import { DAMAGED_FOLDER } from '../tlog/repair-files.ts';
 import { requireStoreOf } from '../tlog/require-identity.ts';
 import { refuseLoss } from '../tlog/rollback.ts';
 import { CHECKPOINT_FILE } from '../tlog/store/checkpoint-file.ts';
@@ -25,9 +26,10 @@ import { splitBundle } from '../tlog/tree/entry-bundle.ts';
 import { checkpointKey } from './log-key.ts';
 import type { ArtifactLogIdentity } from './log-identity.ts';
 import {
+  areRedactionsShared,
+  changeRedactions,
   MAX_REDACTIONS,
   readRedactions,
-  writeRedactions,
   type Redaction,
   type Redactions,
 } from './redactions.ts';
@@ -39,49 +41,80 @@ interface RedactionStores {
   readonly tiles: Pick<RewritableTileStore, 'get' | 'replace'>;
 }
 
+/** Those of the log in `directory`. Throws {@link LogError} `LOG_UNSUITABLE_STORAGE` where bundles cannot be taken back. */
+async function redactionStores(directory: string): Promise<RedactionStores> {
+  const { commits, tiles } = await chooseStores(directory);
+  const { replace } = tiles;
+  if (replace !== undefined) return { commits, tiles: { get: (path) => tiles.get(path), replace } };
+  await tiles.close?.();
+  throw new LogError(
+    'LOG_UNSUITABLE_STORAGE',
+    'bodies cannot be withheld: the tiles of this log are in a bucket, where versions, caches and readers keep what was put there',
+    { hint: 'Nothing was changed. A log whose bodies may have to be withheld keeps its tiles as files.' },
+  );
+}
+
 /** A file beside the log that is made anew from it: what entries are found by. */
 export const SEARCH_FILE = 'search.db';
 
 /**
  * Redacts entries of the log in `directory`, whose hashes were held to its signed head; those that are redacted already are kept as they are, and what is left of their bodies
- * is removed again. Throws {@link LogError}: `LOG_LOCKED` while a service has the log, `LOG_ENTRY_REFUSED` for more than a log can have, `LOG_CORRUPT` and `LOG_STORAGE`.
+ * is removed again. Where replicas share the log, the record counts for all of them at once, and the bodies are removed when no service has the log: otherwise it is not finished, and the same call finishes it later.
+ * Throws {@link LogError}: `LOG_UNSUITABLE_STORAGE` where the tile store takes nothing back, `LOG_LOCKED` while a service has a log that is not shared, `LOG_ENTRY_REFUSED` for more than a log can have, `LOG_CORRUPT` and `LOG_STORAGE`.
  */
 export async function redactEntries(
   directory: string,
   identity: ArtifactLogIdentity,
   added: readonly Redaction[],
-  stores: RedactionStores = chooseStores(directory),
+  given?: RedactionStores,
 ): Promise<Redactions> {
-  return stores.commits.whileLocked(async (store) => {
+  const stores = given ?? (await redactionStores(directory));
+  const record = (): Promise<Redactions> =>
+    changeRedactions(directory, (there) => {
+      const entries = new Map([...added.map((one) => [one.index, one] as const), ...yetToAudit(there)]);
+      if (entries.size > MAX_REDACTIONS) throw tooMany(entries.size);
+      return { isFinished: false, entries };
+    });
+  const isShared = await areRedactionsShared(directory);
+  const recorded = isShared ? await record() : undefined;
+  const removed = stores.commits.whileLocked(async (store) => {
     await requireWhole(directory, identity, { store, tiles: stores.tiles });
     await inWords(() => removeTemporary(directory));
-    const there = await readRedactions(directory);
-    const entries = new Map([...added.map((one) => [one.index, one] as const), ...yetToAudit(there)]);
-    if (entries.size > MAX_REDACTIONS)
-      throw new LogError(
-        'LOG_ENTRY_REFUSED',
-        `a log can have ${MAX_REDACTIONS} redacted entries, not ${entries.size}`,
-      );
-    await writeRedactions(directory, { isFinished: false, entries });
+    const { entries } = recorded ?? (await record());
     return erase(directory, identity, { entries, store, tiles: stores.tiles });
   });
+  return recorded === undefined ? removed : unlessLocked(removed, recorded);
 }
 
-/** The redactions of the log in `directory`, after those that a crash interrupted are finished; these are to be audited then. Throws as {@link redactEntries}. */
+const tooMany = (count: number): LogError =>
+  new LogError('LOG_ENTRY_REFUSED', `a log can have ${MAX_REDACTIONS} redacted entries, not ${count}`);
+
+/** The redactions of the log in `directory`, after those that a crash interrupted are finished; these are to be audited then. Where services have a log that is shared, they are not finished. Throws as {@link redactEntries}. */
 export async function finishRedactions(
   directory: string,
   identity: ArtifactLogIdentity,
-  stores: RedactionStores = chooseStores(directory),
+  given?: RedactionStores,
 ): Promise<Redactions> {
   const found = await readRedactions(directory);
   if (found.isFinished) return found;
-  return stores.commits.whileLocked(async (store) => {
+  const stores = given ?? (await redactionStores(directory));
+  const removed = stores.commits.whileLocked(async (store) => {
     await requireWhole(directory, identity, { store, tiles: stores.tiles });
-    const entries = yetToAudit(await readRedactions(directory));
-    await writeRedactions(directory, { isFinished: false, entries });
+    const { entries } = await changeRedactions(directory, (there) => ({
+      isFinished: false,
+      entries: yetToAudit(there),
+    }));
     return erase(directory, identity, { entries, store, tiles: stores.tiles });
   });
+  return (await areRedactionsShared(directory)) ? unlessLocked(removed, found) : removed;
 }
+
+/** A service that runs writes bodies that it holds in memory: they can be removed only without it. */
+const unlessLocked = (removed: Promise<Redactions>, recorded: Redactions): Promise<Redactions> =>
+  removed.catch((error: unknown) => {
+    if (error instanceof LogError && error.code === 'LOG_LOCKED') return recorded;
+    throw error;
+  });
 
 /** What a kill in the middle of a transaction left is none of the log's, and goes when the store is written. */
 async function requireWhole(
@@ -114,12 +147,18 @@ async function erase(
   const bundles = new Set([...entries.keys()].map((index) => Math.floor(index / TILE_WIDTH)));
   for (const n of bundles) await inWords(() => eraseInBundle(directory, n, { tiles, ...blanking }));
   await store.rewrite(blanking.blanked);
-  // What it holds of entries, it holds by their names.
-  for (const suffix of ['', '-wal', '-shm'])
-    await inWords(() => rm(join(directory, SEARCH_FILE + suffix), { force: true }));
-  const finished = { isFinished: true, entries };
-  await writeRedactions(directory, finished);
-  return finished;
+  await inWords(() => removeTraces(directory));
+  // What another command withheld meanwhile is not removed yet.
+  return changeRedactions(directory, (there) => ({
+    isFinished: [...there.entries.keys()].every((index) => entries.has(index)),
+    entries: new Map([...there.entries, ...entries]),
+  }));
+}
+
+/** Removes what may have bodies, or names of theirs, beside the stores of the log in `directory`: the search index holds entries by their names, and a repair keeps what it replaced. */
+export async function removeTraces(directory: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm']) await rm(join(directory, SEARCH_FILE + suffix), { force: true });
+  await rm(join(directory, DAMAGED_FOLDER), { recursive: true, force: true });
 }
 
 interface Blanking {

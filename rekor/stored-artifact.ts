@@ -4,8 +4,10 @@ import { concat, utf8, utf8Text } from '../core/bytes.ts';
 import { FormatError } from '../core/errors.ts';
 import { TlsReader, uint, vector } from '../core/tls.ts';
 import type { EntryFormat, StoredEntry } from '../tlog/format/entry-format.ts';
+import { TILED_ENTRIES } from '../tlog/tree/entry-bundle.ts';
 import type { ArtifactApi } from './log-identity.ts';
-import { NO_REDACTIONS, REDACTIONS_FILE } from './redactions.ts';
+import type { EntryJudge } from '../tlog/tree/tile-survey.ts';
+import { NO_REDACTIONS, REDACTIONS_FILE, type Redactions } from './redactions.ts';
 
 /** An entry as it is read back: its leaf is the canonical body. */
 export interface StoredArtifact extends StoredEntry {
@@ -23,15 +25,10 @@ export interface ArtifactEntries extends EntryFormat<StoredArtifact> {
   readonly encode: (entry: Omit<StoredArtifact, 'next' | 'hasRightSum'>) => Uint8Array;
 }
 
-/** Bundles of tlog-tiles: the length of a body in 16 bits, and the body. */
 const TILES_ENTRIES: ArtifactEntries = {
   bundle: 'entries',
   encode: ({ leaf }) => vector(2, leaf),
-  parse(bytes, offset) {
-    const reader = new TlsReader(bytes.subarray(offset));
-    const leaf = reader.vector(2);
-    return { leaf, namedDigests: [], hasRightSum: true, next: offset + reader.offset };
-  },
+  parse: (bytes, offset) => ({ ...TILED_ENTRIES.parse(bytes, offset), namedDigests: [], hasRightSum: true }),
   isSound: () => true,
 };
 
@@ -107,3 +104,13 @@ export const blankEntry = ({ encode }: ArtifactEntries, { integratedTime }: Stor
 export function requireSound({ hasRightSum }: StoredArtifact): void {
   if (!hasRightSum) throw new FormatError('MALFORMED', 'the checksum of an entry is wrong');
 }
+
+/** What says of an entry that it is whole, and that no body is there which is to be gone. */
+export const artifactJudge =
+  ({ entries, isFinished }: Redactions): EntryJudge<StoredArtifact> =>
+  ({ leaf, hasRightSum }, index) => {
+    if (!hasRightSum) return 'its checksum is wrong';
+    return isFinished && entries.has(index) && leaf.length > 0
+      ? 'its body is there, and it is redacted'
+      : undefined;
+  };

@@ -17,12 +17,14 @@ import { expect } from 'chai';
 import { equalBytes, toHex, utf8 } from '../../core/bytes.ts';
 import type { ArtifactLog, LoggableEntry } from '../../rekor/artifact-log.ts';
 import { openArtifactReads } from '../../rekor/artifact-reads.ts';
-import { checkArtifactLog } from '../../rekor/check-artifact-log.ts';
+import { checkArtifactLog, checkRedactions } from '../../rekor/check-artifact-log.ts';
 import { endArtifactLog } from '../../rekor/end-artifact-log.ts';
+import { ArtifactEntryReads } from '../../rekor/entry-reads.ts';
 import { redactEntries } from '../../rekor/redact-entries.ts';
-import { readRedactions, writeRedactions, type Redaction } from '../../rekor/redactions.ts';
+import { readRedactions, changeRedactions, type Redaction } from '../../rekor/redactions.ts';
 import { artifactEntries } from '../../rekor/stored-artifact.ts';
 import { chooseStores } from '../../tlog/store/choose-stores.ts';
+import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import type { CommitStore } from '../../tlog/store/commit-store.ts';
 import { openArtifactSearch } from '../../service/open-searches.ts';
 import { Fault, type FaultKind } from '../ct-log/support/faults.ts';
@@ -136,6 +138,9 @@ for (const api of [1, 2] as const)
       const [root, hashes] = [before.tree.head().head.root, await before.tile('tile/0/000')];
       const bundle = await before.tile(BUNDLE);
       await before.close();
+      // As a repair keeps a damaged bundle.
+      mkdirSync(join(made.directory, 'damaged'));
+      cpSync(join(made.directory, BUNDLE), join(made.directory, 'damaged/tile.entries.000.01234567'));
       await redact(5, 270);
       expectGone(made.directory, secretAt(5));
       expectGone(made.directory, secretAt(270));
@@ -226,7 +231,10 @@ for (const api of [1, 2] as const)
     it('is finished by the next start, and by the next command, when it is killed while it writes a transaction', async () => {
       await filled(300);
       const redaction = await redactionOf(290);
-      await writeRedactions(made.directory, { isFinished: false, entries: new Map([[290, redaction]]) });
+      await changeRedactions(made.directory, () => ({
+        isFinished: false,
+        entries: new Map([[290, redaction]]),
+      }));
       const started = tornCopy('started');
       const commanded = join(made.root, 'commanded');
       cpSync(started, commanded, { recursive: true });
@@ -264,7 +272,8 @@ for (const api of [1, 2] as const)
         const redactions = await Promise.all(indexes.map(redactionOf));
         const { directory, identity } = made;
         const fault = new Fault(kind, step === 'tile 1' ? 1 : 0);
-        const stores = chooseStores(directory);
+        const { commits } = await chooseStores(directory);
+        const stores = { commits, tiles: fileTileStore(directory) };
         const failing = redactEntries(directory, identity, redactions, {
           tiles: {
             get: (path) => stores.tiles.get(path),
@@ -315,7 +324,10 @@ for (const api of [1, 2] as const)
     it('has each body that a start erases audited, whatever the record says', async () => {
       await filled(30);
       const redaction = { ...(await redactionOf(4)), isAudited: true };
-      await writeRedactions(made.directory, { isFinished: false, entries: new Map([[4, redaction]]) });
+      await changeRedactions(made.directory, () => ({
+        isFinished: false,
+        entries: new Map([[4, redaction]]),
+      }));
       const log = await made.open();
       const recorded: number[] = [];
       await log.recordRedactions(({ index }) => {
@@ -350,7 +362,7 @@ for (const api of [1, 2] as const)
     it('is seen by a start that it overtakes, and its record stays', async () => {
       await filled(30);
       await redact(3);
-      const { commits } = chooseStores(made.directory);
+      const { commits } = await chooseStores(made.directory);
       let store: CommitStore | undefined;
       let turns = 0;
       const overtaken: CommitStore = {
@@ -378,7 +390,7 @@ for (const api of [1, 2] as const)
       await redact(3);
       const record = join(made.directory, 'redacted.json');
       const before = readFileSync(record);
-      const { commits } = chooseStores(made.directory);
+      const { commits } = await chooseStores(made.directory);
       const store = commits.openForWriting(made.identity);
       const spoilt: CommitStore = {
         load: async () => {
@@ -398,7 +410,10 @@ for (const api of [1, 2] as const)
     it('finishes where the rows were replaced and the database not written anew', async () => {
       await filled(30);
       const redaction = await redactionOf(4);
-      await writeRedactions(made.directory, { isFinished: false, entries: new Map([[4, redaction]]) });
+      await changeRedactions(made.directory, () => ({
+        isFinished: false,
+        entries: new Map([[4, redaction]]),
+      }));
       const db = new DatabaseSync(join(made.directory, 'commit.db'));
       const format = artifactEntries(api);
       const row = db.prepare('SELECT bytes FROM entry WHERE idx = 4').get()?.['bytes'] as Uint8Array;
@@ -435,10 +450,10 @@ for (const api of [1, 2] as const)
       }
       spoilt.push(['beyond the log', [...entries.values(), { ...(entries.get(5) ?? raise()), index: 302 }]]);
       for (const [what, list] of spoilt) {
-        await writeRedactions(made.directory, {
+        await changeRedactions(made.directory, () => ({
           isFinished: true,
           entries: new Map(list.map((one) => [one.index, one])),
-        });
+        }));
         expect(await codeOf(checkArtifactLog(made.directory)), what).to.equal('LOG_CORRUPT');
         // Of what lies in full bundles, a start says so; it has to have all behind them to begin.
         if (!/^another .* 5$|^beyond/.test(what)) continue;
@@ -450,6 +465,26 @@ for (const api of [1, 2] as const)
       expect(await codeOf(made.open()), 'a damaged list').to.equal('LOG_CORRUPT');
       writeFileSync(path, kept);
       expect(await checkArtifactLog(made.directory)).to.include({ redacted: 2 });
+    });
+
+    it('is held to its record with one read of each bundle', async () => {
+      await filled(300);
+      await redact(5, 7, 270);
+      const log = await made.open();
+      const { tiles } = log.tree;
+      const entries = tiles.entries.bind(tiles);
+      const read: number[] = [];
+      tiles.entries = (n, width) => {
+        read.push(n);
+        return entries(n, width);
+      };
+      await checkRedactions(
+        new ArtifactEntryReads(log.identity, log.tree, log.redactions),
+        log.tree,
+        log.redactions,
+      );
+      expect(read).to.deep.equal([0, 1]);
+      await log.close();
     });
 
     it('erases no other body than the one whose hash is recorded', async () => {
