@@ -1,3 +1,5 @@
+import type { PostgresPlace } from '../storage/postgres.ts';
+
 /** Facilities of RFC 5424 §6.2.1 under which a decision may be filed, by the names that syslog daemons use. */
 export const SYSLOG_FACILITIES = {
   auth: 4,
@@ -37,11 +39,19 @@ export interface SyslogDefinition {
   readonly caFile?: string | undefined;
 }
 
+/** A table that several services share. */
+export interface AuditDatabaseDefinition {
+  readonly place: PostgresPlace;
+  /** The name of this service's chain in it. */
+  readonly writer: string;
+}
+
 /** What is written of decisions, and where. At least one destination is there. */
 export interface AuditDefinition {
   readonly stdout: boolean;
   readonly file?: AuditFileDefinition | undefined;
   readonly syslog?: SyslogDefinition | undefined;
+  readonly database?: AuditDatabaseDefinition | undefined;
   /** Whether a certificate leaves only after every destination has taken its line. */
   readonly failClosed: boolean;
   /** Lines of refusals that one entry may cause for one reason in a minute; more are counted and summed up. */

@@ -6,7 +6,12 @@
 import { hash } from 'node:crypto';
 import type { ExtensionValues } from '../core/fulcio-extensions.ts';
 import type { IssuedDecision, RefusedDecision } from '../ca/decision.ts';
-import type { LoggedEntryDecision, RedactedEntry, RefusedEntryDecision } from './entry-decision.ts';
+import type {
+  LoggedEntryDecision,
+  RedactedEntry,
+  RefusedEntryDecision,
+  SubmittedDecision,
+} from './entry-decision.ts';
 import { asciiJson } from '../core/printable.ts';
 
 /** Version of the schema; it changes when a reader of the old one would misread a line. */
@@ -32,6 +37,7 @@ export function issuedLine(decision: IssuedDecision, now: number): string {
     principal: decision.principal,
     rule: decision.rule,
     serial: decision.serial,
+    log: decision.log,
     leafIndex: decision.leafIndex,
     certificateSha256: hash('sha256', decision.certificate, 'hex'),
     notAfter: rfc3339ms(decision.notAfter),
@@ -63,12 +69,17 @@ export const refusedLine = (decision: RefusedDecision, reason: string, now: numb
     rule: decision.rule,
     reason,
     serial: decision.serial,
+    log: decision.log,
     leafIndex: decision.leafIndex,
   });
 
 /** The line for an entry of an artifact log, added at `now`. */
 export const entryLine = ({ caller, ...facts }: LoggedEntryDecision, now: number): string =>
   line(now, 'logged', { requestId: caller.requestId, client: caller.address, ...facts });
+
+/** The line for a certificate of another CA that was logged at `now`. */
+export const submittedLine = ({ caller, ...facts }: SubmittedDecision, now: number): string =>
+  line(now, 'submitted', { requestId: caller.requestId, client: caller.address, ...facts });
 
 /** The line for a redaction, written at `now` by the first service that is started after it. */
 export const redactedLine = ({ redactedAt, ...facts }: RedactedEntry, now: number): string =>

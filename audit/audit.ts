@@ -15,9 +15,16 @@ import {
   issuedLine,
   redactedLine,
   refusedLine,
+  submittedLine,
   suppressedLine,
 } from './audit-line.ts';
-import type { LoggedEntryDecision, RedactedEntry, RefusedEntryDecision } from './entry-decision.ts';
+import type {
+  LoggedEntryDecision,
+  RedactedEntry,
+  RefusedEntryDecision,
+  SubmittedDecision,
+} from './entry-decision.ts';
+import { databaseDestination } from './database-destination.ts';
 import { descriptorDestination } from './descriptor-destination.ts';
 import type { Destination, FileIncidents, Note } from './destination.ts';
 import { openFileDestination } from './file-destination.ts';
@@ -50,6 +57,8 @@ export interface Audit {
   issued(decision: IssuedDecision): Promise<void> | undefined;
   /** The same of an entry that an artifact log took. */
   logged(decision: LoggedEntryDecision): Promise<void> | undefined;
+  /** The same of a certificate of another CA that the certificate log took. */
+  submitted(decision: SubmittedDecision): Promise<void> | undefined;
   /** The same of an entry whose body is withheld. */
   redacted(entry: RedactedEntry): Promise<void> | undefined;
   /** Fail-closed, and a destination is known to take no lines: what {@link Audit.issued} would reject with at once. Cheap. */
@@ -114,6 +123,11 @@ class QueuedAudit implements Audit {
   logged(decision: LoggedEntryDecision): Promise<void> | undefined {
     this.#lines.logged++;
     return this.#record(entryLine(decision, this.#clock()));
+  }
+
+  submitted(decision: SubmittedDecision): Promise<void> | undefined {
+    this.#lines.logged++;
+    return this.#record(submittedLine(decision, this.#clock()));
   }
 
   redacted(entry: RedactedEntry): Promise<void> | undefined {
@@ -184,9 +198,10 @@ async function openDestinations(
   definition: AuditDefinition,
   { clock, note }: AuditOptions,
 ): Promise<Destination[]> {
-  const { stdout, file, syslog, failClosed: isDurable } = definition;
+  const { stdout, file, syslog, database, failClosed: isDurable } = definition;
   const destinations: Destination[] = [];
   if (stdout) destinations.push(descriptorDestination(STDOUT));
+  if (database !== undefined) destinations.push(databaseDestination(database));
   // Before the file, which would have to be closed again.
   if (syslog !== undefined) destinations.push(await openSyslog(syslog, note));
   if (file !== undefined) destinations.push(await openFileDestination(file, { clock, note, isDurable }));

@@ -11,7 +11,7 @@ export interface FileIncidents {
 
 /** Where lines end up, as {@link LineQueue} sees it. */
 export interface Destination {
-  readonly name: 'stdout' | 'file' | 'syslog';
+  readonly name: 'stdout' | 'file' | 'syslog' | 'database';
   /** Takes lines without newlines, the oldest first; resolves when it has all of them. After a rejection it may have
    * some, and those that still matter are handed in again. Never called twice at the same time. */
   deliver(lines: readonly string[]): Promise<void>;

@@ -29,6 +29,21 @@ export interface LoggedEntryDecision {
   readonly digests: readonly string[];
 }
 
+/** A certificate or precertificate of another CA that the certificate log took. */
+export interface SubmittedDecision {
+  readonly caller: Caller;
+  /** Which log: `log/2026`. */
+  readonly log: string;
+  readonly leafIndex: number;
+  readonly kind: 'certificate' | 'precertificate';
+  /** Name of the CA that signed it. */
+  readonly authority: string;
+  /** Lower-case hexadecimal, as the hashes: of what was handed in, and of the certificate of who signed it. */
+  readonly serial: string;
+  readonly certificateSha256: string;
+  readonly chainSha256: string;
+}
+
 /** A request to log an entry that was refused. */
 export interface RefusedEntryDecision {
   readonly caller: Caller;

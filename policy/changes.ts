@@ -106,6 +106,7 @@ const SETTING_NAMES: Readonly<Record<string, string>> = {
   leewaySeconds: 'leeway',
   issuerRateLimit: 'rate-limit.issuer',
   principalRateLimit: 'rate-limit.principal',
+  outsideLog: 'ct-log-url',
 };
 
 /** A setting's name in the configuration file, from its name in the code. */

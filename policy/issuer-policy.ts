@@ -15,13 +15,45 @@ import type { Principal } from '../oidc/core/principal.ts';
 import type { ConfiguredIssuer, RateLimit } from './issuer-policy-definition.ts';
 import { PolicyError, ruleRefusal, rulesRequired, type PolicyReason } from './core/policy-error.ts';
 import type { ReplayGuard } from './replay/replay-guard.ts';
-import { rateLimiter, type RateLimiter } from './rate-limit.ts';
+import {
+  rateLimiter,
+  sharedLimiter,
+  type AnyLimiter,
+  type RateLimiter,
+  type SharedBuckets,
+  type Taken,
+} from './rate-limit.ts';
 import { replayKey } from './replay/replay-key.ts';
 import type { RuleInput } from './rules/bindings.ts';
 import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 
-/** What decides whether a token was used before. */
-export type ReplayCheck = Pick<ReplayGuard, 'markUsed' | 'wasUsed'>;
+/** What decides whether a token was used before, or, where the log decides that, knows some that are. */
+export type ReplayCheck = Pick<ReplayGuard, 'wasUsed'> &
+  (
+    | Pick<ReplayGuard, 'markUsed'>
+    | {
+        /** Takes it for used, until that is taken back by the function that it returns, the log has decided, or a moment has passed. */
+        readonly hold: (key: Uint8Array) => () => void;
+      }
+  );
+
+/** One use of what an issuer block allows. */
+export interface PolicyUse {
+  /** Whose limit it counts against. */
+  readonly who: string;
+  /** The token, where the block wants a replay guard: 32 bytes of `replayKey`, and until when it would be accepted, in
+   * milliseconds since the epoch. */
+  readonly token?: { readonly key: Uint8Array; readonly expires: number } | undefined;
+}
+
+/** Refunds what a use took from the limits. */
+export type Refund = () => void;
+
+/** Counts uses in another place than here, as {@link IssuerPolicy.count} does: where several threads decide, one counts. */
+export interface UseCounter {
+  /** `issuerBlock` is the name of the block. */
+  count(issuerBlock: string, use: PolicyUse): Promise<Refund | undefined>;
+}
 
 /** What issuer blocks are compiled with. */
 interface IssuerPolicyContext {
@@ -30,6 +62,12 @@ interface IssuerPolicyContext {
   readonly clock: Clock;
   /** Needed by issuer blocks that want one. */
   readonly replayGuard: ReplayCheck | undefined;
+  /** Whether the log uses up tokens, with the entries of their certificates: then each {@link Grant} says which. */
+  readonly claimsTokens?: boolean | undefined;
+  /** Where limits are counted; undefined: here. */
+  readonly buckets?: SharedBuckets | undefined;
+  /** With it, neither limits nor guard are asked here. */
+  readonly counter?: UseCounter | undefined;
 }
 
 /** The decisions of one issuer block; see `ca/issuance-policy.ts` for what each promises. */
@@ -52,26 +90,87 @@ export class IssuerPolicy {
     const known = previous !== undefined && isDeepStrictEqual(previous.issuer.policy.rules, policy.rules);
     this.#rules = known ? previous.#rules : compileRules(policy.rules);
     const before = previous === undefined ? undefined : previous.#limiters;
+    const limiters = (whose: keyof Limiters, limit: RateLimit | undefined): AnyLimiter | undefined =>
+      limiter(limit, [whose, issuer.definition.name], context, before?.[whose]);
     this.#limiters = {
-      issuer: limiter(policy.issuerRateLimit, context.clock, before?.issuer),
-      principal: limiter(policy.principalRateLimit, context.clock, before?.principal),
+      issuer: limiters('issuer', policy.issuerRateLimit),
+      principal: limiters('principal', policy.principalRateLimit),
     };
     this.#plainGrant = { lifetimeSeconds: policy.lifetimeSeconds };
   }
 
-  /** Answers at once where there is no replay guard. */
+  /** Answers at once where there is nothing to ask elsewhere. */
   authorize(identity: Identity, key: ProvenKey, token: string): Grant | Promise<Grant> {
     const rule = this.#judge(identity, key);
-    const { replayGuard } = this.issuer.policy;
-    if (replayGuard === 'off') return this.#grant(rule, this.#count(identity));
-    const name = replayKey(token, identity.token, replayGuard);
-    if (this.#guard.wasUsed(name)) throw this.#replayed();
-    return this.#markUsed(identity, name, this.#grant(rule, this.#count(identity)));
+    const { counter } = this.#context;
+    const isCounted =
+      this.#isGuarded || this.#limiters.issuer !== undefined || this.#limiters.principal !== undefined;
+    if (!isCounted) return this.#grant(rule, undefined, undefined);
+    const use = this.#useOf(identity, token);
+    const claim = this.#context.claimsTokens === true ? use.token : undefined;
+    const refund = counter === undefined ? this.count(use) : counter.count(this.issuer.definition.name, use);
+    return refund instanceof Promise
+      ? refund.then((known) => this.#grant(rule, known, claim))
+      : this.#grant(rule, refund, claim);
   }
 
-  #grant(rule: string | undefined, refund: Grant['refund']): Grant {
+  /** Counts a use against the limits, and marks its token as used where the block wants that and the log does not. Throws or rejects with PolicyError,
+   * and has counted nothing then. Answers at once where there is nothing to ask elsewhere. */
+  count({ who, token }: PolicyUse): Refund | undefined | Promise<Refund | undefined> {
+    // The guard may have been switched off since another thread asked for it.
+    if (token === undefined || !this.#isGuarded) return this.#count(who);
+    if (this.#guard.wasUsed(token.key)) throw this.#replayed();
+    const guard = this.#guard;
+    if ('hold' in guard) return this.#countHeld(who, guard.hold(token.key));
+    const refund = this.#count(who);
+    // At once where that is possible: from then on another request with this token takes nothing.
+    return refund instanceof Promise
+      ? refund.then((known) => this.#markUsed(guard, token, known))
+      : this.#markUsed(guard, token, refund);
+  }
+
+  #countHeld(who: string, release: () => void): ReturnType<IssuerPolicy['count']> {
+    const both =
+      (refund: Refund | undefined): Refund =>
+      () => {
+        release();
+        refund?.();
+      };
+    try {
+      const refund = this.#count(who);
+      if (!(refund instanceof Promise)) return both(refund);
+      return refund.then(both, (error: unknown) => {
+        release();
+        throw error;
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  get #isGuarded(): boolean {
+    return this.issuer.policy.replayGuard !== 'off';
+  }
+
+  #useOf(
+    { principal: { issuer, san }, token: { claims }, token: verified }: Identity,
+    token: string,
+  ): PolicyUse {
+    const who = `${issuer}\0${san.value}`;
+    const { replayGuard } = this.issuer.policy;
+    if (replayGuard === 'off') return { who };
+    const { definition } = this.issuer;
+    const end = Math.ceil((Number(claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000);
+    const expires = Math.min(end, Number.MAX_SAFE_INTEGER);
+    return { who, token: { key: replayKey(token, verified, replayGuard), expires } };
+  }
+
+  #grant(rule: string | undefined, refund: Grant['refund'], token: PolicyUse['token']): Grant {
     const plain = rule === undefined ? this.#plainGrant : { ...this.#plainGrant, rule };
-    return refund === undefined ? plain : { ...plain, refund };
+    const refundable = refund === undefined ? plain : { ...plain, refund };
+    if (token === undefined) return refundable;
+    return { ...refundable, claim: { ...token, refusal: () => this.#replayed() } };
   }
 
   /** `principal` is what the token stands for here: the certificate has that of `identity`, and a rule may name either. */
@@ -108,34 +207,47 @@ export class IssuerPolicy {
 
   /** The principal first: one that asks too often does not use up what all have together. Returns the function that
    * refunds both. */
-  #count({ principal: { issuer, san } }: Identity): (() => void) | undefined {
+  #count(who: string): Refund | undefined | Promise<Refund | undefined> {
     const { issuer: all, principal: own } = this.#limiters;
     if (own === undefined && all === undefined) return undefined;
-    const { name } = this.issuer.definition;
-    const who = `${issuer}\0${san.value}`;
     const ofOwn = own?.take(who);
-    if (ofOwn?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, ofOwn.retryAfterSeconds);
-    const ofAll = all?.take('');
-    if (ofAll?.ok === false) {
-      if (ofOwn !== undefined) own?.refund(ofOwn);
-      throw limited('ISSUER_RATE_LIMITED', name, ofAll.retryAfterSeconds);
-    }
-    return () => {
-      if (ofOwn !== undefined) own?.refund(ofOwn);
-      if (ofAll !== undefined) all?.refund(ofAll);
-    };
+    return ofOwn instanceof Promise ? ofOwn.then((taken) => this.#countAll(taken)) : this.#countAll(ofOwn);
   }
 
-  async #markUsed({ token }: Identity, name: Uint8Array, grant: Grant): Promise<Grant> {
-    const { definition } = this.issuer;
-    const end = (Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000;
+  #countAll(ofOwn: Taken | undefined): Refund | Promise<Refund> {
+    const { issuer: all, principal: own } = this.#limiters;
+    const { name } = this.issuer.definition;
+    if (ofOwn?.ok === false) throw limited('PRINCIPAL_RATE_LIMITED', name, ofOwn.retryAfterSeconds);
+    const judge = (ofAll: Taken | undefined): Refund => {
+      if (ofAll?.ok === false) {
+        if (ofOwn !== undefined) own?.refund(ofOwn);
+        throw limited('ISSUER_RATE_LIMITED', name, ofAll.retryAfterSeconds);
+      }
+      return () => {
+        if (ofOwn !== undefined) own?.refund(ofOwn);
+        if (ofAll !== undefined) all?.refund(ofAll);
+      };
+    };
+    const ofAll = all?.take('');
+    if (!(ofAll instanceof Promise)) return judge(ofAll);
+    return ofAll.then(judge, (error: unknown) => {
+      if (ofOwn !== undefined) own?.refund(ofOwn);
+      throw error;
+    });
+  }
+
+  async #markUsed(
+    guard: Pick<ReplayGuard, 'markUsed'>,
+    { key, expires }: NonNullable<PolicyUse['token']>,
+    refund: Refund | undefined,
+  ): Promise<Refund | undefined> {
     try {
-      if (await this.#guard.markUsed(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;
+      if (await guard.markUsed(key, expires)) return refund;
     } catch (error) {
-      grant.refund?.();
+      refund?.();
       throw error;
     }
-    grant.refund?.();
+    refund?.();
     throw this.#replayed();
   }
 
@@ -155,15 +267,21 @@ export class IssuerPolicy {
 
 interface Limiters {
   /** One bucket, of all tokens together. */
-  readonly issuer: RateLimiter | undefined;
-  readonly principal: RateLimiter | undefined;
+  readonly issuer: AnyLimiter | undefined;
+  readonly principal: AnyLimiter | undefined;
 }
 
-const limiter = (
+function limiter(
   limit: RateLimit | undefined,
-  clock: Clock,
-  before?: RateLimiter,
-): RateLimiter | undefined => (limit === undefined ? undefined : rateLimiter(limit, clock, before));
+  scope: readonly string[],
+  { clock, buckets }: IssuerPolicyContext,
+  before?: AnyLimiter,
+): AnyLimiter | undefined {
+  if (limit === undefined) return undefined;
+  if (buckets !== undefined) return sharedLimiter(limit, scope, buckets);
+  // A service counts in one way as long as it runs.
+  return rateLimiter(limit, clock, before as RateLimiter | undefined);
+}
 
 const LIMITED = {
   PRINCIPAL_RATE_LIMITED: 'this identity asked for more certificates than it may have at a time',

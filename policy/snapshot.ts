@@ -9,7 +9,8 @@ import type { IssuerWarning } from '../oidc/core/issuer-warning.ts';
 import type { IssuerDefinition } from '../oidc/core/issuer-definition.ts';
 import { DefinitionError } from '../oidc/core/definition-error.ts';
 import { issuerBlock } from '../oidc/issuer-block.ts';
-import { IssuerPolicy, type ReplayCheck } from './issuer-policy.ts';
+import { IssuerPolicy, type ReplayCheck, type UseCounter } from './issuer-policy.ts';
+import type { SharedBuckets } from './rate-limit.ts';
 import type { ConfiguredIssuer } from './issuer-policy-definition.ts';
 import { inSlices, stepsInSlices } from './in-slices.ts';
 import { countUsers } from './users.ts';
@@ -20,6 +21,12 @@ export interface PolicyContext extends Omit<AuthenticatorOptions, 'issuers' | 'p
   readonly permittedAlgorithms: readonly string[];
   /** Called when an issuer block wants a replay guard; returns the same one each time. */
   readonly openReplayGuard?: (() => Promise<ReplayCheck>) | undefined;
+  /** Counts instead of this policy, which then opens no replay guard. */
+  readonly counter?: UseCounter | undefined;
+  /** Whether the log uses up tokens, with the entries of their certificates. */
+  readonly claimsTokens?: boolean | undefined;
+  /** Where limits are counted; undefined: here. */
+  readonly buckets?: SharedBuckets | undefined;
   /** The policy that this one will replace. */
   readonly previous?: PolicySnapshot | undefined;
 }
@@ -46,7 +53,7 @@ export async function compilePolicy(
   issuers: readonly ConfiguredIssuer[],
   context: PolicyContext,
 ): Promise<PolicySnapshot> {
-  const { clock, permittedAlgorithms, previous } = context;
+  const { clock, permittedAlgorithms, previous, counter, claimsTokens, buckets } = context;
   const isGuarded = issuers.some(({ policy }) => policy.replayGuard !== 'off');
   const replayGuard = isGuarded ? await context.openReplayGuard?.() : undefined;
   const issuerPolicies = new Map<string, IssuerPolicy>();
@@ -56,7 +63,14 @@ export async function compilePolicy(
     issuerBlock(issuer.definition);
     const before = previous?.issuerPolicies.get(name);
     if (issuerPolicies.has(name)) throw sharedName(issuer);
-    issuerPolicies.set(name, new IssuerPolicy(issuer, { clock, permittedAlgorithms, replayGuard }, before));
+    issuerPolicies.set(
+      name,
+      new IssuerPolicy(
+        issuer,
+        { clock, permittedAlgorithms, replayGuard, counter, claimsTokens, buckets },
+        before,
+      ),
+    );
   });
   const authenticator = await stepsInSlices(
     prepareAuthenticator({

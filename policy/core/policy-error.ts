@@ -10,7 +10,8 @@ export type PolicyReason =
   | 'ISSUER_RATE_LIMITED'
   | 'PRINCIPAL_RATE_LIMITED'
   | 'TOKEN_REPLAYED'
-  | 'REPLAY_GUARD_UNAVAILABLE';
+  | 'REPLAY_GUARD_UNAVAILABLE'
+  | 'RATE_LIMITS_UNAVAILABLE';
 
 /** A refusal by what the security team configured. `metadata` names the `rule`, and the issuer block as `entry`, where there is one, and
  * `retryAfter` in whole seconds for the rate limits. */

@@ -107,6 +107,16 @@ export class ReplayDatabase {
     });
   }
 
+  /** Some uses that are not forgotten yet at `now`, in the order of their keys: the first `most` after `behind`. */
+  uses(now: number, behind: Uint8Array | undefined, most: number): TokenUse[] {
+    return this.#guard(() =>
+      this.#db
+        .prepare('SELECT key, expires FROM used WHERE key > ? AND expires >= ? ORDER BY key LIMIT ?')
+        .all(behind ?? new Uint8Array(), now - KEPT_LONGER, most)
+        .map(({ key, expires }) => ({ key: key as Uint8Array, expires: Number(expires) })),
+    );
+  }
+
   /** What SQLite says of a setting of the connection. */
   pragma(name: 'synchronous' | 'journal_mode'): unknown {
     return this.#db.prepare(`PRAGMA ${name}`).get()?.[name];

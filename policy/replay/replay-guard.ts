@@ -189,7 +189,8 @@ class DurableReplayGuard implements ReplayGuard {
 
 const closed = (): ReplayFault => new ReplayFault('REPLAY_GUARD_CLOSED', 'the replay guard was closed');
 
-const unavailable = (cause: unknown): PolicyError =>
+/** What a client gets while tokens cannot be marked. */
+export const unavailable = (cause: unknown): PolicyError =>
   new PolicyError(
     'REPLAY_GUARD_UNAVAILABLE',
     'whether the token was used before cannot be checked just now',

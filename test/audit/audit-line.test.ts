@@ -22,6 +22,7 @@ describe('audit: lines', () => {
       principal: 'alice@example.com',
       rule: 'staff',
       serial: '0a1b',
+      log: 'ca.example.org/log/2026',
       leafIndex: 7,
       certificateSha256: createHash('sha256').update('certificate').digest('hex'),
       notAfter: '2026-01-01T00:00:00.000Z',
@@ -69,7 +70,8 @@ describe('audit: lines', () => {
       reason: 'TOKEN_MALFORMED',
     });
     const denied = new PolicyError('RULE_DENIED', 'no forks', { metadata: { rule: 'no-forks' } });
-    const logged = { issuer: 'https://i.example', principal: 'a', serial: '01', leafIndex: 0 };
+    const log = 'ca.example.org/log/2026';
+    const logged = { issuer: 'https://i.example', principal: 'a', serial: '01', log, leafIndex: 0 };
     const late = recordOf({ requestId: 'r3', address: '::1', ms: 1 }, denied, {
       issuerBlock: 'ci',
       ...logged,

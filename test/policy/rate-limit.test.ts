@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { MAX_BUCKETS, rateLimiter, type RateLimiter, type Taken } from '../../policy/rate-limit.ts';
+import {
+  MAX_BUCKETS,
+  rateLimiter,
+  sharedLimiter,
+  type RateLimiter,
+  type Taken,
+} from '../../policy/rate-limit.ts';
 
 describe('policy/rate-limit', () => {
   let now: number;
@@ -145,5 +151,19 @@ describe('policy/rate-limit', () => {
         },
       ),
     );
+  });
+
+  it('asks for no change of a shared bucket that changes nothing, and puts back once', async () => {
+    const charged: number[] = [];
+    const limiter = sharedLimiter(LIMIT, ['test'], {
+      take: () => Promise.resolve(0),
+      charge: (_key, _size, tokens) => charged.push(tokens),
+    });
+    const taken = await limiter.take('a');
+    limiter.charge(taken, 0);
+    limiter.charge(taken, 4);
+    limiter.refund(taken);
+    limiter.refund(taken);
+    expect(charged).to.deep.equal([4, -1]);
   });
 });

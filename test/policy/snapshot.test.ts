@@ -255,7 +255,7 @@ describe('policy/snapshot', () => {
     }
     function memory(): {
       marked: Marked[];
-      openReplayGuard: () => Promise<ReplayCheck>;
+      openReplayGuard: () => Promise<Extract<ReplayCheck, { readonly markUsed: unknown }>>;
       opened: number;
     } {
       const used = new Set<string>();
@@ -345,6 +345,12 @@ describe('policy/snapshot', () => {
       expect(first).to.not.equal(second);
       expect(await ask(policy, first)).to.be.an('object');
       expect(await ask(policy, second)).to.equal('TOKEN_REPLAYED');
+    });
+
+    it('is not asked for a token that another thread counts for a block that has none any more', async () => {
+      const snapshot = await compile([block({ replayGuard: 'off' })]);
+      const token = { key: new Uint8Array(32), expires: Date.now() + 60_000 };
+      expect(snapshot.issuerPolicies.get('people')?.count({ who: EMAIL, token })).to.equal(undefined);
     });
 
     it('uses up no token that rules or limits refuse, and asks for no memory where no issuer block wants one', async () => {

@@ -46,19 +46,19 @@ export async function createRepository(
   const targetFiles = new Map(
     [...contents].map(([name, { text }]) => [name, new Uint8Array(Buffer.from(text))]),
   );
-  return whileLocked(directory, async () => {
-    await requireNone(directory);
+  return whileLocked(directory, async (at) => {
+    await requireNone(at, directory);
     await keepKeys?.();
-    await publish(directory, { roots: [root], targets, targetFiles, ...signed });
-    const made = await readRepository(directory);
+    await publish(at, { roots: [root], targets, targetFiles, ...signed });
+    const made = await readRepository(at);
     if (made === undefined) throw new TypeError('the repository that was made is not there');
     return made;
   });
 }
 
-async function requireNone(directory: string): Promise<void> {
+async function requireNone(directory: string, name: string): Promise<void> {
   if ((await readRepository(directory)) === undefined) return;
-  throw new TufError('TUF_EXISTS', `${directory} holds a TUF repository already`, {
+  throw new TufError('TUF_EXISTS', `${name} holds a TUF repository already`, {
     hint: 'Nothing was changed. `mayfly trust tuf status` shows it, `mayfly trust tuf stage` changes it.',
   });
 }

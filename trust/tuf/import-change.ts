@@ -45,12 +45,12 @@ export function importChanges(
   signers: readonly Signer[],
   now: number,
 ): Promise<Imported> {
-  return whileLocked(directory, async () => {
-    const repository = await requireRepository(directory);
+  return whileLocked(directory, async (at) => {
+    const repository = await requireRepository(at, directory);
     const { roots, root, targets, files } = followed(repository, changes, now);
     const isNew = root !== repository.root || targets !== repository.targets;
     if (!isNew) {
-      await finish(directory, repository);
+      await finish(at, repository);
       return { repository, replaced: repository, isNew };
     }
     if (root !== repository.root) requireEnd('root', root, now);
@@ -64,8 +64,8 @@ export function importChanges(
     const signed = await signOnline(work, due, signer, now);
     const targetFiles = files ?? targetBytes(repository);
     requirePublishable(directory, { root, targets, ...signed }, targetFiles);
-    await publish(directory, { roots, targets, targetFiles, ...signed });
-    return { repository: await requireRepository(directory), replaced: repository, isNew };
+    await publish(at, { roots, targets, targetFiles, ...signed });
+    return { repository: await requireRepository(at, directory), replaced: repository, isNew };
   });
 }
 
@@ -116,11 +116,11 @@ function requirePublishable(...publication: Parameters<typeof requireReadable>):
   }
 }
 
-/** The repository in `directory`. Rejects with {@link TufError} `TUF_MISSING` when there is none. */
-export async function requireRepository(directory: string): Promise<Repository> {
+/** The repository in `directory`. Rejects with {@link TufError} `TUF_MISSING` when there is none; `name` is what that calls the directory. */
+export async function requireRepository(directory: string, name = directory): Promise<Repository> {
   const repository = await readRepository(directory);
   if (repository !== undefined) return repository;
-  throw new TufError('TUF_MISSING', `there is no TUF repository in ${directory}`, {
+  throw new TufError('TUF_MISSING', `there is no TUF repository in ${name}`, {
     hint: 'Make one: mayfly trust tuf init --data DIR --root-key-out FILE',
   });
 }

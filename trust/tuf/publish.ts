@@ -1,18 +1,12 @@
 /** Writes a repository so that a crash leaves the old one whole. */
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { equalBytes } from '../../core/bytes.ts';
-import {
-  makeDirectory,
-  removeTemporary,
-  shareOwner,
-  syncDirectory,
-  writeDurably,
-} from '../../storage/durable-file.ts';
+import { makeDirectory, removeTemporary, shareOwner, syncDirectory } from '../../storage/durable-file.ts';
 import { LockTimeout, withFileLock } from '../../storage/file-lock.ts';
 import { readWhole, UnfitFile } from '../../storage/read-whole.ts';
 import { encodeMetadata, parseMetadata, type MetadataOf } from './metadata.ts';
-import { targetPaths, versionsOf } from './repository-files.ts';
+import { put, targetPaths, versionsOf } from './repository-files.ts';
+import { SharedRepository } from './shared-repository.ts';
 import { TufError } from './tuf-error.ts';
 
 /** What is published. What is there already may be left out. */
@@ -33,9 +27,32 @@ const KEPT = 4;
 /** How long another process may write, in milliseconds. */
 const LOCK_WAIT_MS = 10_000;
 
-/** Runs `work` while no other process writes the repository in `directory`, which is made if it is not there. Rejects with
- * {@link TufError} `TUF_BUSY` when another one does for ten seconds. */
-export async function whileLocked<T>(directory: string, work: () => Promise<T>): Promise<T> {
+/** Runs `work` on a directory that holds the repository in `directory`, while no other process of this machine writes there; `directory` is made if it is not there. Where several services publish it, `work` has a copy,
+ * which counts when the database has taken it; where another service was first, `work` is called again with another copy. Rejects with
+ * {@link TufError} `TUF_BUSY` when another process writes for ten seconds, and with LogError where the database does not answer. */
+export async function whileLocked<T>(directory: string, work: (at: string) => Promise<T>): Promise<T> {
+  return alone(directory, async () => {
+    const shared = await SharedRepository.open(directory);
+    try {
+      return await (shared === undefined ? work(directory) : shared.change(work));
+    } finally {
+      await shared?.close();
+    }
+  });
+}
+
+/** Brings the copy in `directory` to what all services share; does nothing where they share none. Rejects as {@link whileLocked} does. */
+export async function refresh(directory: string): Promise<void> {
+  const shared = await SharedRepository.open(directory);
+  try {
+    if (shared !== undefined) await alone(directory, () => shared.pull());
+  } finally {
+    await shared?.close();
+  }
+}
+
+/** Runs `work` while no other process of this machine writes in `directory`, which is made if it is not there. Rejects with {@link TufError} `TUF_BUSY`. */
+export async function alone<T>(directory: string, work: () => Promise<T>): Promise<T> {
   await makeDirectory(directory);
   await shareOwner(directory, dirname(directory));
   const lock = join(directory, '.lock');
@@ -56,7 +73,7 @@ export async function whileLocked<T>(directory: string, work: () => Promise<T>):
 
 /**
  * Writes everything that clients do not ask for yet, then the root, and the timestamp last: it makes the rest count. Call it
- * {@link whileLocked}. A crash before the root leaves files that nothing names; one between root and timestamp, a root
+ * {@link whileLocked}, with the directory that `work` is called with. A crash before the root leaves files that nothing names; one between root and timestamp, a root
  * that `readRepository` leaves out unless the old metadata is right under it too. Rejects with FileFault.
  */
 export async function publish(directory: string, publication: Publication): Promise<void> {
@@ -90,14 +107,6 @@ export async function publish(directory: string, publication: Publication): Prom
     if (bytes !== undefined) await put(directory, join('targets', path), bytes);
   }
   await prune(directory, snapshot.signed.version, targets.signed.version);
-}
-
-/** Writes what is not there yet. */
-async function put(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const path = join(directory, name);
-  const there = await readWhole(path, { size: bytes.length }).catch(() => undefined);
-  if (there === undefined || !equalBytes(new Uint8Array(there), bytes))
-    await writeDurably(path, bytes, 0o644);
 }
 
 /** Removes snapshots beyond the newest few, also those of before another online key, whose versions may be higher, and targets beyond the newest few

@@ -1,7 +1,9 @@
 /** The files of a repository: how they are named on disk, and which of them are served. */
 import { join } from 'node:path';
 import type { TargetFile } from '@tufjs/models';
+import { equalBytes } from '../../core/bytes.ts';
 import { systemCode } from '../../core/errors.ts';
+import { writeDurably } from '../../storage/durable-file.ts';
 import { readWhole } from '../../storage/read-whole.ts';
 import { encodeMetadata, parseMetadata, type MetadataOf } from './metadata.ts';
 import { isTarget, TARGET_HASHES } from './target-contents.ts';
@@ -9,10 +11,16 @@ import { TufError } from './tuf-error.ts';
 
 /** Bytes of one file at most, and of all that is served. */
 export const FILE_LIMIT = 4 * 1024 * 1024;
+/** How many files there may be: the repository is served from memory. */
+export const MAX_FILES = 2048;
+
 const TOTAL_LIMIT = 128 * 1024 * 1024;
 
 /** Metadata files with their version: `2.root.json`. */
 const VERSIONED = /^(\d{1,16})\.(root|targets|snapshot)\.json$/;
+
+/** Paths below the repository's URL whose content never changes: those with a version or a hash in their name. */
+export const NEVER_CHANGES = /^(?:\d+\.\w+\.json|targets\/[0-9a-f]{64,128}\.[^/]+)$/;
 
 /** The versions of a role of which there are files, lowest first. */
 export const versionsOf = (role: 'root' | 'targets' | 'snapshot', names: readonly string[]): number[] =>
@@ -34,6 +42,14 @@ export const targetPaths = ({ path, hashes }: TargetFile): [string, ...string[]]
 /** One file of a repository, within its limit. */
 export const read = (directory: string, name: string): Promise<Uint8Array> =>
   readWhole(join(directory, name), { size: FILE_LIMIT });
+
+/** Writes what is not there yet, durably. */
+export async function put(directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  const path = join(directory, name);
+  const there = await readWhole(path, { size: bytes.length }).catch(() => undefined);
+  if (there === undefined || !equalBytes(new Uint8Array(there), bytes))
+    await writeDurably(path, bytes, 0o644);
+}
 
 /** Metadata in force, and what there is besides. */
 export interface ServedParts {

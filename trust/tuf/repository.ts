@@ -5,7 +5,7 @@ import type { Root } from '@tufjs/models';
 import { messageOf, systemCode } from '../../core/errors.ts';
 import { encodeMetadata, endOf, isSigned, parseMetadata, type MetadataOf } from './metadata.ts';
 import { ROLES, type RoleName } from './roles.ts';
-import { damaged, FILE_LIMIT, read, servedFiles, versionsOf } from './repository-files.ts';
+import { damaged, FILE_LIMIT, MAX_FILES, read, servedFiles, versionsOf } from './repository-files.ts';
 import { isTarget } from './target-contents.ts';
 import { TufError } from './tuf-error.ts';
 
@@ -18,9 +18,6 @@ export interface Repository {
   /** Path below the repository's URL → bytes: all that is served. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
-
-/** How many files there may be: the repository is served from memory. */
-const MAX_FILES = 2048;
 
 /** Bytes of all targets that are published at once: older ones are served beside them. */
 const PUBLICATION_LIMIT = 8 * 1024 * 1024;

@@ -1,15 +1,17 @@
 /** What Sigstore's clients fetch through TUF: the files of today, and beside them one file for each certificate and key, which tools of before look for by name or by
  * `custom.sigstore.usage` (Kyverno, policy-controller, cosign 2). */
-import { equalBytes } from '../../core/bytes.ts';
+import { equalBytes, utf8Text } from '../../core/bytes.ts';
 import { encodePem } from '../../core/pem.ts';
 import { encodeSigningConfig, type SigningConfig } from '../format/signing-config.ts';
 import {
   encodeTrustedRoot,
+  parseTrustedRoot,
   type TrustedAuthority,
   type TrustedLogInstance,
   type TrustedRoot,
   type Window,
 } from '../format/trusted-root.ts';
+import { targetBytes, type Repository } from './repository.ts';
 import type { TargetContent, TargetContents } from './target-contents.ts';
 
 /** The targets of an instance. In `root` what is in force stands in front: it gets the names without a number that some tools know alone. `now` in milliseconds
@@ -20,6 +22,12 @@ export function sigstoreTargets(root: TrustedRoot, signing: SigningConfig, now: 
     ['signing_config.v0.2.json', { text: encodeSigningConfig(signing) }],
     ...olderTargets(root, now),
   ]);
+}
+
+/** The `trusted_root.json` among the targets of a repository that is served; undefined where it has none. Throws FormatError. */
+export function publishedRoot(repository: Repository): TrustedRoot | undefined {
+  const bytes = targetBytes(repository).get('trusted_root.json');
+  return bytes && parseTrustedRoot(utf8Text(bytes));
 }
 
 /** Those for tools that do not read `trusted_root.json`. They follow from `root` and the time alone. */

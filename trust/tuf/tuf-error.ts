@@ -12,6 +12,8 @@ type TufReason =
   | 'TUF_MALFORMED'
   /** What was asked for must not be published: signatures, versions or files are not as they have to be. */
   | 'TUF_REFUSED'
+  /** It cannot be found out now whether what was published counts. */
+  | 'TUF_UNKNOWN'
   /** Another process writes the repository. */
   | 'TUF_BUSY'
   /** The clock is not one to sign by. */

@@ -4,17 +4,12 @@ import { messageOf } from '../../core/errors.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { importChange } from './import-change.ts';
 import { dueAt, isOnlineKey, signOnline, type Due } from './online-metadata.ts';
-import { publish, whileLocked } from './publish.ts';
+import { alone, publish, whileLocked } from './publish.ts';
 import { endsOf, readRepository, stampOf, type Repository } from './repository.ts';
-import { ATTENTION, OFFLINE_ROLES, type RoleName } from './roles.ts';
-import {
-  hasSameOnlineKeys,
-  isLower,
-  onlineVersions,
-  versionsIn,
-  type Served,
-  type TufVersions,
-} from './served-versions.ts';
+import { ATTENTION, OFFLINE_ROLES, ONLINE_ROLES, type RoleName } from './roles.ts';
+import { NEVER_CHANGES } from './repository-files.ts';
+import { highestSeen, isLower, versionsIn, type Served, type TufVersions } from './served-versions.ts';
+import { SharedRepository } from './shared-repository.ts';
 import { signChange } from './sign-change.ts';
 import { SigningClock } from './signing-clock.ts';
 import { stageChange } from './stage-change.ts';
@@ -74,6 +69,8 @@ const RETRY_INTERVAL = 10_000;
 export class TufUpkeep {
   readonly #options: UpkeepOptions;
   readonly #signingClock: SigningClock;
+  /** Undefined where the repository is in its directory alone, or is not there yet. */
+  #shared: SharedRepository | undefined;
   #wanted: WantedTargets | undefined;
   #repository: Repository | undefined;
   #stamp: string | undefined;
@@ -83,6 +80,8 @@ export class TufUpkeep {
   #looked: string | undefined;
   /** What was served last, and under which root. */
   #seen: Served | undefined;
+  /** What another service served, and was replaced by what people signed later. */
+  #overtaken: Served | undefined;
   #mustSign = false;
   #failure: string | undefined;
   #comparisonFailure: string | undefined;
@@ -93,6 +92,16 @@ export class TufUpkeep {
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  /** What reads or writes the copy, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #looking: Promise<void> | undefined;
+  #lookingNext: Promise<void> | undefined;
+  /** When the last look at the database failed. */
+  #awayAt = -Infinity;
+  /** Whether the database was out of reach at the last check. */
+  #isAway = false;
+  /** When something was left to be signed by another service. */
+  #leftAt = -Infinity;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -112,11 +121,59 @@ export class TufUpkeep {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#running;
+    await this.#lookingNext;
+    await this.#looking;
+    await this.#turn;
+    await this.#shared?.close();
   }
 
-  /** The file at a path below the repository's URL. */
+  /** The file at a path below the repository's URL, as this service has it. */
   file(path: string): Uint8Array | undefined {
     return this.#repository?.files.get(path);
+  }
+
+  /**
+   * The same, as no service that shares the repository has it later: what may have been replaced, and what is not here, is looked for in the database first. So a client that was at another service before
+   * gets nothing that is older, and everything that the timestamp of that one names. Never rejects: while the database does not answer, what this service has is given. Who was shown something newer refuses that as they
+   * would refuse an error, and everybody else goes on with it until the timestamp ends.
+   */
+  current(path: string): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    const known = this.file(path);
+    const isSure = known === undefined ? !MAY_COME.test(path) : NEVER_CHANGES.test(path);
+    if (this.#shared === undefined || isSure) return known;
+    return this.#look().then(() => this.file(path));
+  }
+
+  /** Resolves after a look at the database that began after this call; calls meanwhile share the next one. For a while after one that failed there is none. */
+  #look(): Promise<void> {
+    if (performance.now() - this.#awayAt < CHECK_INTERVAL) return Promise.resolve();
+    if (this.#looking === undefined)
+      return (this.#looking = this.#bringUp().finally(() => (this.#looking = undefined)));
+    return (this.#lookingNext ??= this.#looking.then(() => {
+      this.#lookingNext = undefined;
+      return this.#look();
+    }));
+  }
+
+  async #bringUp(): Promise<void> {
+    const shared = this.#shared;
+    try {
+      if (shared === undefined || !(await shared.isChanged())) return;
+      await this.#inTurn(async () => {
+        if (!(await shared.isChanged())) return;
+        await this.#pull(shared);
+        await this.#read();
+      });
+    } catch {
+      // The next check says why.
+      this.#awayAt = performance.now();
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** Undefined while there is no repository. */
@@ -136,19 +193,27 @@ export class TufUpkeep {
   /** Reads what another process published, signs what is due, and compares. Never rejects: a failure is reported and tried again. Calls
    * at the same time share one. */
   check(): Promise<void> {
-    this.#running ??= this.#check().finally(() => (this.#running = undefined));
+    this.#running ??= this.#inTurn(() => this.#check()).finally(() => (this.#running = undefined));
     return this.#running;
   }
 
+  /** What others published is brought here whatever this service cannot do. */
   async #check(): Promise<void> {
-    if (
-      this.#failure !== undefined &&
-      performance.now() - this.#failedAt < RETRY_INTERVAL &&
-      !(await this.#isChanged())
-    )
+    const wasAway = this.#isAway;
+    const away = await this.#refresh().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    this.#isAway = away !== undefined;
+    const isKnown = this.#isAway ? this.#isRead : !wasAway && !(await this.#isChanged());
+    const isRecent = this.#failure !== undefined && performance.now() - this.#failedAt < RETRY_INTERVAL;
+    if (isRecent && isKnown) {
+      if (away !== undefined) this.#trouble(messageOf(away.error));
       return;
+    }
     try {
       await this.#read();
+      if (away !== undefined) throw away.error;
       await this.#sign();
       if (performance.now() - this.#comparedAt >= COMPARE_INTERVAL) await this.#follow();
       this.#trouble(undefined);
@@ -163,6 +228,21 @@ export class TufUpkeep {
     const isKnown = withoutNumbers(failure) === withoutNumbers(this.#failure);
     this.#failure = failure;
     if (!isKnown) this.#options.onTrouble(failure);
+  }
+
+  /** Brings the directory to what other services published. */
+  async #refresh(): Promise<void> {
+    const shared = await SharedRepository.open(this.#options.directory, this.#shared);
+    if (shared !== this.#shared) await this.#shared?.close();
+    this.#shared = shared;
+    if (shared !== undefined && (await shared.isChanged())) await this.#pull(shared);
+  }
+
+  async #pull(shared: SharedRepository): Promise<void> {
+    const overtaken = await alone(this.#options.directory, () => shared.pull());
+    if (overtaken === undefined) return;
+    this.#overtaken = overtaken;
+    this.#mustSign = true;
   }
 
   async #isChanged(): Promise<boolean> {
@@ -193,36 +273,47 @@ export class TufUpkeep {
     const { directory } = this.#options;
     const repository = this.#repository;
     if (!this.#mustSign && (repository === undefined || this.#due(repository) === 'nothing')) return;
-    await whileLocked(directory, async () => {
+    if (performance.now() - this.#leftAt < RETRY_INTERVAL) return;
+    const isSigned = await whileLocked(directory, async (at) => {
       // Another process may have published since.
-      const current = await readRepository(directory);
-      if (current === undefined) {
-        this.#mustSign = false;
-        return;
-      }
-      const seen =
-        this.#seen && hasSameOnlineKeys(current, this.#seen) ? onlineVersions(this.#seen) : undefined;
+      const current = await readRepository(at);
+      if (current === undefined) return false;
+      const seen = highestSeen(current, [this.#seen, this.#overtaken]);
       const work = { root: current.root, targets: current.targets, before: current, seen };
       const due = this.#due(current);
-      if (due === 'nothing') return;
+      if (due === 'nothing') return false;
+      const key = await this.#onlineKey(current);
+      if (key === undefined) return false;
       const now = this.#signingClock.now(current, this.#wanted?.openRootKey !== undefined);
-      const signed = await signOnline(work, due, await this.#onlineKey(current), now);
+      const signed = await signOnline(work, due, key, now);
       // With the root: what was interrupted after the timestamp has left the `root.json` of before.
-      await publish(directory, { roots: [current.root], targets: current.targets, ...signed });
-      this.#signatures++;
-      this.#mustSign = false;
+      await publish(at, { roots: [current.root], targets: current.targets, ...signed });
+      return true;
     });
-    await this.#published();
+    this.#mustSign = false;
+    if (isSigned) {
+      this.#signatures++;
+      this.#overtaken = undefined;
+      await this.#published();
+    } else await this.#read();
   }
 
   #due(repository: Repository): Due {
     return this.#mustSign ? 'both' : dueAt(this.#options.clock(), { ...repository, before: repository });
   }
 
-  async #onlineKey({ root }: Repository): Promise<Signer> {
+  /** Undefined where another service is to sign: this one has no key that counts, and it is not late yet. */
+  async #onlineKey(repository: Repository): Promise<Signer | undefined> {
+    const { root } = repository;
     const keys = await this.#options.openOnlineKeys(root);
-    const key = keys.find(({ publicKey }) => isOnlineKey(root, publicKey)) ?? keys[0];
+    const key = keys.find(({ publicKey }) => isOnlineKey(root, publicKey));
     if (key !== undefined) return key;
+    if (this.#shared !== undefined && !isLate(repository, this.#options.clock())) {
+      this.#leftAt = performance.now();
+      return undefined;
+    }
+    const [other] = keys;
+    if (other !== undefined) return other;
     throw new TufError('TUF_REFUSED', 'there is no online key', {
       hint: 'Restore keys/tuf-online.key.pem from a backup.',
     });
@@ -274,6 +365,13 @@ export class TufUpkeep {
     await this.#published();
   }
 }
+
+/** Paths of a repository. */
+const MAY_COME = /^(?:[\w.]+\.json|targets\/[\w.-]+)$/;
+
+/** Whether nobody signed for longer than it takes. */
+const isLate = (repository: Repository, now: number): boolean =>
+  ONLINE_ROLES.some((role) => endsOf(repository)[role] - now < ATTENTION[role]);
 
 const NO_EDITS = { add: [], remove: [] };
 

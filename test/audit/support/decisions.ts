@@ -13,6 +13,7 @@ export const issuedDecision = (requestId = 'r1'): IssuedDecision => ({
   principal: 'alice@example.com',
   rule: 'staff',
   serial: '0a1b',
+  log: 'ca.example.org/log/2026',
   leafIndex: 7,
   treeSize: 8,
   certificate: Buffer.from('certificate'),

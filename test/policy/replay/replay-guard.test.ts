@@ -86,6 +86,21 @@ describe('policy/replay/replay-guard', () => {
     expect(await second.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
   });
 
+  it('of a backup lets each token through once more that was used since, and none from before', async () => {
+    const first = await guard();
+    await first.markUsed(keyOf('before'), now + MINUTE);
+    await first.close();
+    const backup = readFileSync(path);
+    const second = await guard();
+    await second.markUsed(keyOf('since'), now + MINUTE);
+    await second.close();
+    writeFileSync(path, backup);
+    const restored = await guard();
+    expect(await restored.markUsed(keyOf('before'), now + MINUTE)).to.equal(false);
+    expect(await restored.markUsed(keyOf('since'), now + MINUTE)).to.equal(true);
+    expect(await restored.markUsed(keyOf('since'), now + MINUTE)).to.equal(false);
+  });
+
   it('lets one of many uses of the same token through, also from two processes', async () => {
     const guards = [await guard(), await guard()];
     const uses = Array.from({ length: 400 }, (_, i) => {

@@ -60,7 +60,7 @@ const UNCHANGED = { add: [], remove: [] };
 
 /** Stages, signs with `keys` and publishes a change. */
 export async function change(
-  { directory, rootKey, onlineKey }: TestRepository,
+  { directory, rootKey, onlineKey }: Omit<TestRepository, 'read'>,
   request: Partial<ChangeRequest>,
   { keys = [rootKey], online = [onlineKey], now = Date.now() } = {},
 ): Promise<Repository> {
