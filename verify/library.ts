@@ -21,4 +21,5 @@ export { fulcioExtensionOf, type FulcioExtension } from '../core/fulcio-extensio
 export { anything, exactly, matching, type IdentityPolicy, type TextPolicy } from './identity-policy.ts';
 export type { SkippedStep, Step } from './step.ts';
 export { VerifyError, type VerifyCode } from './verify-error.ts';
+export { parseWitnessPolicy, type WitnessPolicy } from '../tlog/format/witness-policy.ts';
 export { webCrypto } from './web-crypto.ts';

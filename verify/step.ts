@@ -5,7 +5,7 @@ import { VerifyError, type Fault } from './verify-error.ts';
 /** The checks, in the order in which they are made. */
 export const STEP_NAMES = [
   ...(['certificate', 'sct', 'chain', 'sct-signature', 'sct-time'] as const),
-  ...(['identity', 'issuer', 'deny', 'inclusion'] as const),
+  ...(['identity', 'issuer', 'deny', 'inclusion', 'witnesses'] as const),
 ] as const;
 
 /** One of the checks. */

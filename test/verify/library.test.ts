@@ -24,7 +24,7 @@ describe('mayfly/verify', () => {
     const calls = Object.entries(library).filter(([, value]) => typeof value === 'function');
     expect(calls.map(([name]) => name).sort()).to.deep.equal([
       ...['VerifyError', 'artifactOfBytes', 'artifactOfDigests', 'exactly', 'fulcioExtensionOf', 'matching'],
-      ...['parseTrustedRoot', 'trustOf', 'verifyBundle', 'webCrypto'],
+      ...['parseTrustedRoot', 'parseWitnessPolicy', 'trustOf', 'verifyBundle', 'webCrypto'],
     ]);
   });
 

@@ -1,5 +1,5 @@
 /** The artifact logs of a trusted root, such as Rekor, as they are read. */
-import { equalBytes, toBase64, toHex } from '../../core/bytes.ts';
+import { equalBytes, shownHash, toBase64, toHex } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { keyWeakness } from '../../core/key-weakness.ts';
 import type { Sha256 } from '../../core/hash.ts';
@@ -107,12 +107,12 @@ export class ArtifactLogs {
     const logs = [...ids.values()];
     const renamed = logs.find((log) => idsOf(log, sha256).some((id) => equalBytes(id, logId)));
     if (renamed !== undefined) {
-      const sentence = `the key of the log ${renamed.name} is known, but under another log id: ${toBase64(logId)} in the bundle, ${toBase64(renamed.logId)} in the trusted root`;
+      const sentence = `the key of the log ${renamed.name} is known, but under another log id: ${shownHash(logId)} in the bundle, ${toBase64(renamed.logId)} in the trusted root`;
       return refused(sentence, 'trust');
     }
     const trusted = logs.map(({ name, logId: id }) => `${name} (${toBase64(id)})`);
     const others = trusted.length === 0 ? 'none is' : `trusted: ${trusted.join(', ')}`;
-    const sentence = `the entry is of a log that is not trusted, ${toBase64(logId)}; ${others}`;
+    const sentence = `the entry is of a log that is not trusted, ${shownHash(logId)}; ${others}`;
     return refused([sentence, ...this.unusable].join('; '), 'trust');
   }
 
@@ -127,7 +127,7 @@ export class ArtifactLogs {
     };
     if (origins[1].length + origins[2].length === 0) {
       const ids = idsOf({ origins: hosts, publicKey }, sha256).map(toBase64);
-      const sentence = `its key is known, but under another log id: ${toBase64(logId)} in place of ${ids.join(' or ')}`;
+      const sentence = `its key is known, but under another log id: ${shownHash(logId)} in place of ${ids.join(' or ')}`;
       throw new FormatError('MALFORMED', sentence);
     }
     for (const api of APIS) {

@@ -1,4 +1,5 @@
 /** What a caller asks of a bundle. */
+import type { WitnessPolicy } from '../../tlog/format/witness-policy.ts';
 import type { DenyList } from '../deny-list.ts';
 import type { ExtensionPolicy } from '../fulcio-extension.ts';
 import type { IdentityPolicy } from '../identity-policy.ts';
@@ -45,6 +46,8 @@ export interface BundleRequest {
   readonly head?: Uint8Array | undefined;
   /** Whether a certificate without such a proof is refused, and so an entry without an inclusion proof under a checkpoint, which bundles of version 0.1 may have. */
   readonly requireInclusion?: boolean | undefined;
+  /** Who has to have cosigned the checkpoint that each entry is proven under (c2sp.org/tlog-policy); without it nobody. A bundle without an entry of a trusted log is refused then. */
+  readonly witnesses?: WitnessPolicy | undefined;
   /** Whether a root among the certificates of the bundle is passed over, in place of refusing the bundle; it is never believed. */
   readonly allowRootInChain?: boolean | undefined;
 }

@@ -1,5 +1,5 @@
 /** Whether an artifact log took in an entry, and when. */
-import { equalBytes, toBase64 } from '../../core/bytes.ts';
+import { equalBytes, shownHash, toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
 import type { BundleEntry, EntryProof } from '../../bundle/format/bundle-entry.ts';
@@ -10,6 +10,7 @@ import { signedEntryTimestampPayload } from '../../rekor/format/signed-entry-tim
 import { parseCheckpoint, type Checkpoint } from '../../tlog/format/checkpoint.ts';
 import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { verifyInclusion } from '../../tlog/format/merkle-verify.ts';
+import type { WitnessPolicy } from '../../tlog/format/witness-policy.ts';
 import type { VerifyCrypto } from '../crypto.ts';
 import type { StepRecorder } from '../step.ts';
 import { requireWithin } from '../trust-windows.ts';
@@ -17,6 +18,7 @@ import { refused } from '../verify-error.ts';
 import type { BundleCrypto } from './artifact.ts';
 import { isOrigin, type TrustedArtifactLog, type RekorApi } from './artifact-logs.ts';
 import type { BundleStep } from './bundle-step.ts';
+import { requireCosigned } from './cosigned.ts';
 
 /** An entry whose log is trusted. */
 export interface KnownEntry {
@@ -33,6 +35,8 @@ export interface EntryCheck {
   readonly isOld: boolean;
   /** Whether an entry of such a bundle needs its inclusion proof, as of any other. */
   readonly requireInclusion: boolean;
+  /** Who has to have cosigned the checkpoints of their proofs; undefined: nobody. */
+  readonly witnesses: WitnessPolicy | undefined;
   /** What is said of those that do not count. */
   readonly notes: readonly string[];
   readonly crypto: BundleCrypto;
@@ -49,7 +53,7 @@ export interface VerifiedEntry extends KnownEntry {
 export async function verifyEntries(
   record: StepRecorder<BundleStep>,
   known: readonly KnownEntry[],
-  { logged, isOld, requireInclusion, notes, crypto }: EntryCheck,
+  { logged, isOld, requireInclusion, witnesses, notes, crypto }: EntryCheck,
 ): Promise<readonly VerifiedEntry[] | undefined> {
   const areAbout = await record.run('entry', async () => {
     const digest = rememberedDigest((hash, data) => crypto.digest(hash, data));
@@ -58,9 +62,11 @@ export async function verifyEntries(
   });
   if (areAbout === undefined) {
     record.skip('entry', 'entry-promise', 'entry-proof');
+    if (witnesses !== undefined) record.skip('entry', 'witnesses');
     return undefined;
   }
-  if (known.length === 0) return [];
+  if (known.length === 0)
+    return (await areCosigned(record, known, witnesses, undefined, crypto)) ? [] : undefined;
   const promised = await record.run('entry-promise', async () => {
     const times: PromisedTime[] = [];
     for (const one of known) times.push(await checkPromise(one, isOld, crypto));
@@ -71,8 +77,30 @@ export async function verifyEntries(
     for (const one of known) found.push(await checkProofOf(one, { isOld, requireInclusion, crypto }));
     return [found.join('; '), found];
   });
-  if (promised === undefined || places === undefined) return undefined;
+  const needs = places === undefined ? 'entry-proof' : undefined;
+  const isWitnessed = await areCosigned(record, known, witnesses, needs, crypto);
+  if (promised === undefined || places === undefined || !isWitnessed) return undefined;
   return known.map((one, at) => ({ ...one, time: promised[at]?.time }));
+}
+
+/** Also where nobody has to have. `needs`: the step that failed before. */
+async function areCosigned(
+  record: StepRecorder<BundleStep>,
+  known: readonly KnownEntry[],
+  witnesses: WitnessPolicy | undefined,
+  needs: BundleStep | undefined,
+  crypto: VerifyCrypto,
+): Promise<boolean> {
+  if (witnesses === undefined) return true;
+  if (needs !== undefined) {
+    record.skip(needs, 'witnesses');
+    return false;
+  }
+  const found = await record.run('witnesses', async () => [
+    await requireCosigned(known, witnesses, crypto),
+    true,
+  ]);
+  return found === true;
 }
 
 /** Of a promise: the time in it, milliseconds since the epoch, or why there is none. */
@@ -158,7 +186,7 @@ export async function checkCheckpoint(
       throw refused(`the signature of the log ${log.name} on the checkpoint does not hold`);
   if (!equalBytes(checkpoint.root, proof.root))
     throw refused(
-      `the checkpoint has the root ${toBase64(checkpoint.root)}, the proof ${toBase64(proof.root)}`,
+      `the checkpoint has the root ${toBase64(checkpoint.root)}, the proof ${shownHash(proof.root)}`,
     );
   if (checkpoint.size !== proof.size)
     throw refused(`the checkpoint is of size ${checkpoint.size}, the proof of ${proof.size}`);

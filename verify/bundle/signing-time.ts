@@ -4,6 +4,7 @@ import { rfc3339 } from '../../core/clock.ts';
 import type { Bundle } from '../../bundle/format/bundle.ts';
 import { apiOfKind } from '../../rekor/format/entry-body.ts';
 import type { LoggedSignature } from '../../rekor/format/logged-signature.ts';
+import type { WitnessPolicy } from '../../tlog/format/witness-policy.ts';
 import { requireNotAhead } from '../present.ts';
 import { certificateOf, keyName, nameText } from '../read-once.ts';
 import type { StepRecorder } from '../step.ts';
@@ -71,6 +72,8 @@ export interface TimePolicy {
   readonly needs: BundleStep | undefined;
   /** Whether an entry needs an inclusion proof also where the version of the bundle lets it do without. */
   readonly requireInclusion: boolean;
+  /** Who has to have cosigned the checkpoint of each entry; undefined: nobody. */
+  readonly witnesses: WitnessPolicy | undefined;
 }
 
 /** Verifies all entries and timestamps; those of logs and authorities that nobody trusts do not count, and are named. `logged` is what the entries must be
@@ -83,7 +86,8 @@ export async function findTimes(
   policy: TimePolicy,
 ): Promise<FoundTimes> {
   const sources: Sources = { times: [], uncounted: [], entries: [], authorities: [] };
-  if (bundle.entries.length > 0) await observeEntries(record, bundle, logged, { trust, sources }, policy);
+  if (bundle.entries.length > 0 || policy.witnesses !== undefined)
+    await observeEntries(record, bundle, logged, { trust, sources }, policy);
   if (bundle.timestamps.length > 0) await observeTimestamps(record, bundle, { trust, sources });
   const { times } = sources;
   const failed = record.steps.find(({ name, ok }) => !ok && OBSERVED_STEPS.includes(name))?.name;
@@ -102,7 +106,9 @@ export async function findTimes(
   return { times, at, needs };
 }
 
-const OBSERVED_STEPS: readonly BundleStep[] = ['entry', 'entry-promise', 'entry-proof', 'timestamp'];
+const OBSERVED_STEPS: readonly BundleStep[] = [
+  ...(['entry', 'entry-promise', 'entry-proof', 'witnesses', 'timestamp'] as const),
+];
 
 interface Observation {
   readonly trust: SourceTrust;
@@ -114,10 +120,11 @@ async function observeEntries(
   bundle: Bundle,
   logged: LoggedSignature | undefined,
   { trust, sources }: Observation,
-  { requireInclusion }: Pick<TimePolicy, 'requireInclusion'>,
+  { requireInclusion, witnesses }: Pick<TimePolicy, 'requireInclusion' | 'witnesses'>,
 ): Promise<void> {
   if (logged === undefined) {
-    record.skip('signature', 'entry', 'entry-promise', 'entry-proof');
+    if (bundle.entries.length > 0) record.skip('signature', 'entry', 'entry-promise', 'entry-proof');
+    if (witnesses !== undefined) record.skip('signature', 'witnesses');
     return;
   }
   const known = bundle.entries
@@ -126,7 +133,7 @@ async function observeEntries(
   const notes = notesOf(sources, 'entry');
   const isOld = bundle.version === '0.1';
   const { crypto } = trust;
-  const check = { logged, isOld, requireInclusion, notes, crypto };
+  const check = { logged, isOld, requireInclusion, witnesses, notes, crypto };
   const verified = await verifyEntries(record, known, check);
   for (const one of verified ?? []) {
     const { time, log } = one;

@@ -27,12 +27,14 @@ export class StepPlan {
 
   /** Whether the request asks for a step at all. */
   isAsked(name: BundleStep): boolean {
-    const { signer, deny, proof, head, requireInclusion, predicateType, predicate } = this.#request;
+    const { signer, deny, proof, head, requireInclusion, predicateType, predicate, witnesses } =
+      this.#request;
     const isCertificate = signer.type === 'certificate';
     if (name === 'extension') return isCertificate && (signer.extensions ?? []).length > 0;
     if (name === 'deny') return isCertificate && deny !== undefined;
     if (name === 'inclusion')
       return isCertificate && (proof !== undefined || head !== undefined || requireInclusion === true);
+    if (name === 'witnesses') return witnesses !== undefined;
     if (name === 'predicate-type') return predicateType !== undefined;
     if (name === 'predicate') return predicate !== undefined;
     return isCertificate || !CERTIFICATE_STEPS.includes(name);

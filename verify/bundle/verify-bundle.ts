@@ -142,13 +142,13 @@ class BundleJudge {
     key: BundleKey | undefined,
     hash: ArtifactHash | undefined,
   ): Promise<void> {
-    const { thresholds = {}, now, clock = Date.now(), requireInclusion = false } = this.#request;
+    const { thresholds = {}, now, clock = Date.now(), requireInclusion = false, witnesses } = this.#request;
     const { logs, timestamps } = this.#request.trust;
     const trust = { logs, timestamps, crypto: this.#crypto };
     const logged = key && (await loggedSignatureOf(bundle, key, hash, this.#request.artifact));
     const isUnknown = bundle.entries.length > 0 && logged === undefined;
     const needs = key === undefined ? 'key' : isUnknown ? 'signature' : undefined;
-    const policy: TimePolicy = { thresholds, now, clock, needs, requireInclusion };
+    const policy: TimePolicy = { thresholds, now, clock, needs, requireInclusion, witnesses };
     const found = await findTimes(this.#record, bundle, logged, trust, policy);
     this.#times = found.times;
     this.#at = found.at ?? [];

@@ -417,6 +417,13 @@ describe('verify/bundle', () => {
       expect(await judged(messageBundle({ entries: [unknown] }))).to.match(
         /^trust \| time: 0 trusted artifact logs have entries in the bundle, wanted are 1; the entry is of a log that is not trusted/,
       );
+      // What is no log id is not repeated.
+      const long = await verified(
+        messageBundle({ entries: [second, { ...unknown, logId: new Uint8Array(50_000) }] }),
+      );
+      expect(long.steps.find(({ name }) => name === 'entry')?.detail).to.contain(
+        'not trusted, 50000 bytes, which no hash has',
+      );
       // Neither of a kind that nobody knows, by whomever: nothing of it is verified, and it stands in for none that is.
       const odd = (entry: BundleEntry): BundleEntry => ({ ...entry, kind: 'rekord' });
       for (const entry of [unknown, second, entry1(signature)])
