@@ -34,6 +34,7 @@ export function certificateFacts(entry: FoundEntry): Facts {
     serial: entry.serial,
     notBefore: rfc3339(entry.notBefore),
     notAfter: rfc3339(entry.notAfter),
+    authority: entry.authority,
     caKeySha256: entry.caKeySha256 ?? null,
     keySha256: toHex(sha256(entry.spki)),
     extensions: namedExtensions(entry.extensions),

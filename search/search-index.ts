@@ -9,7 +9,6 @@ import { messageOf } from '../core/errors.ts';
 import { DerivedFile } from '../tlog/core/derived-file.ts';
 import { LogError, LogReadError } from '../tlog/core/log-error.ts';
 import type { SearchCondition, SearchedEntry } from './search-keys.ts';
-import { GROUP } from './search-tables.ts';
 import type { Found, IndexLookup, SearchReply, SearchRequest, SearchWorkerData } from './search-worker.ts';
 
 /** Milliseconds between two looks for new entries. A search does not wait for the next one. */
@@ -251,12 +250,10 @@ export class SearchIndex<Entry extends SearchedEntry> {
     if (!isPassing) this.#wake(notMade(this.#failure));
   }
 
-  /** Holds the file to the log, and each group to its sums. A thread that failed is replaced, and a damaged file removed. */
+  /** Holds the file to the log, by its last entry: the thread holds each group to its sums before it uses it. A thread that failed is replaced, and a damaged file removed. */
   async #open(): Promise<void> {
     await this.#file.renew();
-    const covered = await this.#usable();
-    for (let group = 0; group * GROUP < covered; group++) await this.#file.ask({ kind: 'check', group });
-    this.#covered = covered;
+    this.#covered = await this.#usable();
     this.#wake();
   }
 

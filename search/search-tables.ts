@@ -8,14 +8,21 @@
  *
  * Entries are in groups of 16,384. So rows are added to the pages of one group alone, however large the log is, and a search goes from
  * group to group and can stop between two. A row that is wrong costs a look into the log, because every hit is read there. One that is missing would
- * hide an entry, so each group is held to its `part` before the first search. The file may be of others, with pages that refer to each other
+ * hide an entry, so each group is held to its `part` before it is first used: not at the start, which would read the whole file however long the log is. The file may be of others, with pages that refer to each other
  * without end: no more rows are read of a group than its `part` says, and no more than the file has room for.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { equalBytes } from '../core/bytes.ts';
-import { requireTables } from '../storage/sqlite.ts';
+import { messageOf } from '../core/errors.ts';
+import {
+  isCorruption,
+  isEmptyDatabase,
+  openReader,
+  requireTables,
+  structureFault,
+} from '../storage/sqlite.ts';
 import { openDerivedDatabase, removeDatabase } from '../tlog/core/derived-file.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { EntryKeys } from './search-keys.ts';
@@ -80,13 +87,51 @@ const checksumOf = (value: number, place: number): number => ((value % MODULUS) 
 export class SearchTables {
   readonly #path: string;
   readonly #logId: Uint8Array;
+  /** Groups that have what was put into them. */
+  readonly #sound = new Set<number>();
   #db: DatabaseSync;
 
-  /** Opens the file, or makes it: also where there is one that cannot be used. */
-  constructor(path: string, logId: Uint8Array) {
+  /** Opens the file, or makes it: also where there is one that cannot be used. `opened` is given where it is only looked at. */
+  constructor(path: string, logId: Uint8Array, opened?: DatabaseSync) {
     this.#path = path;
     this.#logId = logId;
-    this.#db = this.#open();
+    this.#db = opened ?? this.#open();
+  }
+
+  /** What is wrong with the file at `path`; undefined where nothing is, or there is none. Looks at every row, beside the service or alone, and changes nothing. `committed` is asked how many entries the log has
+   * when it is known how many are indexed. Rejects with SQLite's errors for one that cannot be read, and with what `committed` does. */
+  static async findFault(
+    path: string,
+    logId: Uint8Array,
+    committed: () => Promise<number>,
+  ): Promise<string | undefined> {
+    if (!existsSync(path)) return undefined;
+    let db: DatabaseSync | undefined;
+    try {
+      db = openReader(path);
+      db.exec('BEGIN');
+      if (isEmptyDatabase(db)) return undefined;
+      requireTables(db, SCHEMA);
+      return await new SearchTables(path, logId, db).#firstFault(committed);
+    } catch (error) {
+      if (error instanceof Damage || isCorruption(error)) return messageOf(error);
+      if (!existsSync(path)) return undefined;
+      throw error;
+    } finally {
+      db?.close();
+    }
+  }
+
+  async #firstFault(committed: () => Promise<number>): Promise<string | undefined> {
+    const format = this.#db.prepare('PRAGMA user_version').get()?.['user_version'];
+    if (format !== FORMAT) return 'it is of another version';
+    const { log_id: owner, covered } = this.#db.prepare('SELECT log_id, covered FROM mark').get() ?? {};
+    if (!(owner instanceof Uint8Array) || !equalBytes(owner, this.#logId)) return 'it is of another log';
+    const size = await committed();
+    if (typeof covered !== 'number' || covered < 0 || covered > size)
+      return `it says that it has ${String(covered)} entries, and the log has ${size}`;
+    for (let group = 0; group * GROUP < covered; group++) this.check(group);
+    return structureFault(this.#db);
   }
 
   /** What is indexed: nothing, where the file was of another log. */
@@ -103,12 +148,20 @@ export class SearchTables {
   reset(): void {
     this.#db.close();
     removeDatabase(this.#path);
+    this.#sound.clear();
     this.#db = this.#open();
   }
 
   /** Ends what a failed step left open. */
   rollback(): void {
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+
+  /** {@link check}, once for each group. */
+  #requireSound(group: number): void {
+    if (this.#sound.has(group)) return;
+    this.check(group);
+    this.#sound.add(group);
   }
 
   /** Throws {@link Damage} unless the group has the rows that were put into it. */
@@ -179,8 +232,9 @@ export class SearchTables {
     this.#db.exec('COMMIT');
   }
 
-  /** Places in the group below `before` that have the key, from the last one on, `limit` of them. */
+  /** Places in the group below `before` that have the key, from the last one on, `limit` of them. Throws {@link Damage} where the group is not as it was written. */
   placesOfKey(group: number, key: string, before: number, limit: number): number[] {
+    this.#requireSound(group);
     return this.#db
       .prepare('SELECT place FROM term WHERE grp = ? AND hash = ? AND place < ? ORDER BY place DESC LIMIT ?')
       .all(group, hashOf(key), before, limit)
@@ -189,6 +243,7 @@ export class SearchTables {
 
   /** The same for names that begin so. */
   placesOfPrefix(group: number, prefix: string, before: number, limit: number): number[] {
+    this.#requireSound(group);
     const begin = nameBytes(prefix);
     // No byte of UTF-8 is 0xff.
     const end = Buffer.concat([begin, Uint8Array.of(0xff)]);
@@ -216,14 +271,16 @@ export class SearchTables {
     const opened = openDerivedDatabase(this.#path);
     try {
       opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;');
-      const isNew = opened.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+      const isNew = isEmptyDatabase(opened);
       const format = opened.prepare('PRAGMA user_version').get()?.['user_version'];
       if (!isNew && format !== FORMAT) throw new Damage('of another version');
-      opened.exec(`PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
+      // At once, so that a check of the file never sees half of it: a service may end right here.
+      opened.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ${SCHEMA}`);
       requireTables(opened, SCHEMA);
       opened
         .prepare("INSERT OR IGNORE INTO mark (one, log_id, covered, last_leaf) VALUES (1, ?, 0, x'')")
         .run(this.#logId);
+      opened.exec('COMMIT');
       return opened;
     } catch (error) {
       opened.close();

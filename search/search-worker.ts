@@ -33,7 +33,6 @@ export interface IndexLookup {
 /** Asks the worker. `entries` follow what is indexed. */
 export type SearchRequest =
   | { readonly kind: 'coverage' | 'reset' }
-  | { readonly kind: 'check'; readonly group: number }
   | { readonly kind: 'add'; readonly entries: readonly SearchedEntry[] }
   | ({ readonly kind: 'find' } & IndexLookup)
   | ({ readonly kind: 'compare'; readonly entries: readonly SearchedEntry[] } & Pick<
@@ -119,9 +118,6 @@ function answer(request: SearchRequest): SearchReply {
       }
       case 'reset':
         tables.reset();
-        return {};
-      case 'check':
-        tables.check(request.group);
         return {};
       case 'add':
         return { spentMs: add(request.entries) };

@@ -1,6 +1,7 @@
 /** A log as searches over several logs see it, whatever its entries are about. */
 import { toHex } from '../core/bytes.ts';
 import { readEntry } from '../ct-log/entry-search.ts';
+import { LogError } from '../tlog/core/log-error.ts';
 import { sha256 } from '../tlog/core/sha256.ts';
 import type { BodyVerifier } from '../rekor/format/body-content.ts';
 import type { CertificateEntry } from './certificate-entries.ts';
@@ -66,12 +67,15 @@ export interface SearchablePage {
   readonly before: number | undefined;
 }
 
-/** Redacted entries of a log, which stay the same while a service has it. */
+/** Redacted entries of a log. There may be more of them at any time. */
 export interface RedactedEntries<Entry> {
-  readonly count: number;
+  readonly indexes: ReadonlyMap<number, unknown>;
   /** Reads them all. */
   readonly read: () => Promise<readonly Entry[]>;
 }
+
+/** An entry of which nobody knows when it was logged or redacted may be of any certificate. */
+const ANYBODYS = new WithheldSignatures([{ time: undefined, redactedAt: undefined }]);
 
 /** A log with its index, whose entries are seen by `view`. */
 export const searchableLog = <Entry extends SearchedEntry>(
@@ -79,16 +83,22 @@ export const searchableLog = <Entry extends SearchedEntry>(
   log: SearchedLog<Entry>,
   index: Pick<SearchIndex<Entry>, 'ready' | 'search'>,
   view: (entry: Entry) => SearchableEntry,
-  redacted: RedactedEntries<Entry> = { count: 0, read: () => Promise.resolve([]) },
+  redacted: RedactedEntries<Entry> = { indexes: new Map(), read: () => Promise.resolve([]) },
 ): SearchableLog => ({
   ...name,
   size: () => log.size(),
-  redacted: redacted.count,
-  withheld: rememberedOnce(() =>
-    redacted.read().then(
-      (entries) => new WithheldSignatures(entries.map(view)),
-      () => ANYBODYS,
-    ),
+  get redacted() {
+    return redacted.indexes.size;
+  },
+  withheld: rememberedFor(
+    () => redacted.indexes.size,
+    async () => {
+      try {
+        return { value: new WithheldSignatures((await redacted.read()).map(view)), passes: false };
+      } catch (error) {
+        return { value: ANYBODYS, passes: !(error instanceof LogError && error.code === 'LOG_CORRUPT') };
+      }
+    },
   ),
   entriesFrom: async (first) => (await log.entriesFrom(first)).map(view),
   entryAt: async (at) => {
@@ -98,17 +108,31 @@ export const searchableLog = <Entry extends SearchedEntry>(
   ready: () => index.ready(),
   search: async (query) => {
     const { entries, before } = await index.search(query);
-    return { entries: entries.map(view), before };
+    // The index may be older than a redaction.
+    const found = entries.filter(({ index: at }) => !redacted.indexes.has(at));
+    return { entries: found.map(view), before };
   },
 });
 
-/** An entry of which nobody knows when it was logged or redacted may be of any certificate. */
-const ANYBODYS = new WithheldSignatures([{ time: undefined, redactedAt: undefined }]);
+/** Milliseconds for which it counts that redacted entries could not be read: a page asks for many certificates. */
+const FAILURE_MS = 1_000;
 
-/** What `make` made the first time: it may read ten thousand bundles. */
-function rememberedOnce<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
+/** What `make` made the first time for what `state` is: it may read ten thousand bundles. What passes is made again a second later. */
+function rememberedFor<T>(
+  state: () => number,
+  make: () => Promise<{ readonly value: T; readonly passes: boolean }>,
+): () => Promise<T> {
+  let made: { readonly of: number; readonly value: Promise<T>; until: number } | undefined;
+  return () => {
+    if (made !== undefined && made.of === state() && performance.now() < made.until) return made.value;
+    const value = make();
+    const own = { of: state(), value: value.then((one) => one.value), until: Infinity };
+    void value.then(({ passes }) => {
+      if (passes) own.until = performance.now() + FAILURE_MS;
+    });
+    made = own;
+    return own.value;
+  };
 }
 
 /** An entry about a certificate. */

@@ -125,7 +125,7 @@ describe('search: a page of entries with what they are joined with', () => {
       { ready: () => Promise.resolve(), search: () => Promise.resolve(none) },
       () => entryOf(0, 'one'),
       {
-        count: 1,
+        indexes: new Map([[0, undefined]]),
         read: () => {
           reads++;
           return Promise.reject(new LogError('LOG_CORRUPT', 'redacted.json has another hash for entry 0'));
@@ -140,6 +140,34 @@ describe('search: a page of entries with what they are joined with', () => {
       [0, false],
     ]);
     expect(reads).to.equal(1);
+  });
+
+  it('takes redacted entries for those of any certificate only until they can be read again', async () => {
+    let isAway = true;
+    const name = { name: 'v1', origin: 'v1', logId: new Uint8Array(32), kind: 'artifacts' } as const;
+    const log = searchableLog(
+      name,
+      {
+        size: () => 1,
+        entriesFrom: () => Promise.resolve([]),
+        entryAt: () => Promise.resolve(undefined),
+      },
+      { ready: () => Promise.resolve(), search: () => Promise.resolve({ entries: [], before: undefined }) },
+      () => ({ ...entryOf(0, 'one'), time: 1, redactedAt: 2 }),
+      {
+        indexes: new Map([[0, undefined]]),
+        read: () =>
+          isAway
+            ? Promise.reject(new LogError('LOG_UNAVAILABLE', 'the database is away'))
+            : Promise.resolve([]),
+      },
+    );
+    const [owner] = entryOf(0, 'one', VALID).owners();
+    const isAnybodys = async (): Promise<boolean> =>
+      owner !== undefined && (await log.withheld()).mayBeOf(owner);
+    expect(await isAnybodys()).to.equal(true);
+    isAway = false;
+    while (await isAnybodys()) await setTimeout(20);
   });
 
   it('ends by its time with what it has, and loses nothing', async () => {

@@ -373,6 +373,20 @@ describe('search/search-index', function () {
       expect(await found(searched, [{ by: 'name-prefix', value: 'alice' }])).to.deep.equal([3]);
     });
 
+  it('looks at a group when it is used, so that a start and a page of the newest do not read the whole file', async () => {
+    fill(2 * GROUP + 10);
+    await found(index(), [digest('sha256:1')]);
+    await open.splice(0)[0]?.close();
+    change('DELETE FROM term WHERE grp = 0 AND place = 2');
+    const searched = index();
+    expect(await found(searched, [digest('sha256:every')], { limit: 10 })).to.have.lengthOf(10);
+    const asIs = new DatabaseSync(path(), { readOnly: true });
+    // The file would be another one by now, and have that row.
+    expect(asIs.prepare('SELECT 1 FROM term WHERE grp = 0 AND place = 2').all()).to.deep.equal([]);
+    asIs.close();
+    expect(await found(searched, [digest('sha256:2')])).to.deep.equal([2]);
+  });
+
   it('is not written through a link, and follows no journal of somebody else', async () => {
     fill(3);
     const other = join(root, 'other.db');
