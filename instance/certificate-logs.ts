@@ -1,6 +1,8 @@
 /** Which certificate logs a data directory has, and which of them is in use. All logs in it are certificate logs so far: one of
  * another kind would get functions of its own, and these a way to distinguish the two. */
+import { readdir } from 'node:fs/promises';
 import { utf8 } from '../core/bytes.ts';
+import { readIdentity } from '../ct-log/log-identity.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { logInUse } from '../trust/log-in-use.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
@@ -34,6 +36,20 @@ export async function setCurrentLog({ currentLog }: DataPaths, name: string): Pr
   await writeDurably(currentLog, utf8(`${name}\n`), 0o644).catch((error: unknown) => {
     throw systemFault(currentLog, 'write', error);
   });
+}
+
+/** The id of the oldest log, which all machines of an instance have. Rejects with {@link DataDirectoryError} and LogError. */
+export async function firstLogId(paths: DataPaths): Promise<Uint8Array> {
+  const entries = await readdir(paths.logs, { withFileTypes: true }).catch((error: unknown) => {
+    throw systemFault(paths.logs, 'read', error);
+  });
+  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
+  const identities = await Promise.all(
+    names.map(({ name }) => readIdentity(certificateLogPaths(paths, name).directory)),
+  );
+  const [first] = identities.sort((a, b) => a.createdAt - b.createdAt);
+  if (first !== undefined) return first.logId;
+  throw new DataDirectoryError('DIRECTORY_LOG', `${paths.logs} holds no log`);
 }
 
 function nameInUse({ paths, logNames, currentLogName }: LogNames): string {

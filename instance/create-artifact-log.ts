@@ -8,6 +8,7 @@ import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import { isMissing } from '../storage/read-whole.ts';
+import { placesFor, type StorePlaces } from '../tlog/store/store-places.ts';
 import { artifactLogPaths } from './artifact-logs.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
@@ -20,6 +21,8 @@ interface NewDirectoryLog {
   readonly host: string;
   /** Encrypts its key. */
   readonly passphrase: string | undefined;
+  /** Those that all logs of the directory have in common; default: the directory. */
+  readonly places?: StorePlaces | undefined;
   readonly clock: Clock;
 }
 
@@ -27,9 +30,9 @@ interface NewDirectoryLog {
  * with LogError as {@link createArtifactLog} does. */
 export async function createDirectoryLog(
   paths: DataPaths,
-  { api, host, passphrase, clock }: NewDirectoryLog,
+  { api, host, passphrase, places = {}, clock }: NewDirectoryLog,
 ): Promise<ArtifactLogIdentity> {
-  const { directory, key: file } = artifactLogPaths(paths, api);
+  const { directory, key: file, name } = artifactLogPaths(paths, api);
   if (!(await isMissing(file)) && (await isMissing(directory))) throw keyWithoutLog(file, directory);
   const key = await generateKey(ARTIFACT_KEY_TYPES[api]);
   try {
@@ -44,6 +47,7 @@ export async function createDirectoryLog(
     api,
     host,
     signer: localSigner(key),
+    places: placesFor(places, `artifacts-${name}`),
     clock,
   }).catch(async (error: unknown) => {
     // It signed nothing that anyone has seen. Where a log is there, the key may be that of the log.

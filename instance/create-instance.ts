@@ -20,6 +20,7 @@ import type { Clock } from '../core/clock.ts';
 import { describeName } from '../core/distinguished-name.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { createCtLog } from '../ct-log/create-log.ts';
+import { placesFor, type StorePlaces } from '../tlog/store/store-places.ts';
 import { makeDirectory, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import type { ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
@@ -59,6 +60,8 @@ interface InstanceRequest {
   readonly rootPassphrase?: string | undefined;
   /** The TUF repository; without it there is none. */
   readonly tuf?: NewTuf | undefined;
+  /** Where the stores of its logs are to be; default: in the data directory. */
+  readonly logPlaces?: StorePlaces | undefined;
   /** Content of `config.yaml`. */
   readonly configText: string;
   readonly clock: Clock;
@@ -111,7 +114,9 @@ export async function createInstance(request: InstanceRequest): Promise<CreatedI
       const log = await makeLog(request, paths, name);
       const artifactLogs = await makeArtifactLogs(request, paths);
       // Last, because it publishes the rest.
-      const tuf = request.tuf && (await createTuf(paths, { ...request.tuf, isUndone: true }, request));
+      const shared = request.logPlaces?.commits;
+      const tuf =
+        request.tuf && (await createTuf(paths, { ...request.tuf, shared, isUndone: true }, request));
       const chain = summaries(authority.chainPem);
       return { paths, chain, log, artifactLogs, timestamps, tuf, rootKeyFile };
     } catch (error) {
@@ -171,16 +176,23 @@ async function makeLog(request: InstanceRequest, paths: DataPaths, name: string)
   const files = certificateLogPaths(paths, name);
   const publicKeys = await writeLogKeys(files, request.passphrase);
   const { origin, sctExtensions, clock } = request;
-  return createCtLog({ directory: files.directory, origin, sctExtensions, ...publicKeys, clock });
+  return createCtLog({
+    directory: files.directory,
+    origin,
+    sctExtensions,
+    ...publicKeys,
+    places: placesFor(request.logPlaces ?? {}, name),
+    clock,
+  });
 }
 
 async function makeArtifactLogs(
-  { artifactHost: host, passphrase, clock }: InstanceRequest,
+  { artifactHost: host, passphrase, logPlaces: places, clock }: InstanceRequest,
   paths: DataPaths,
 ): Promise<ArtifactLogIdentity[]> {
   if (host === undefined) return [];
-  const first = await createDirectoryLog(paths, { api: 1, host, passphrase, clock });
-  return [first, await createDirectoryLog(paths, { api: 2, host, passphrase, clock })];
+  const first = await createDirectoryLog(paths, { api: 1, host, passphrase, places, clock });
+  return [first, await createDirectoryLog(paths, { api: 2, host, passphrase, places, clock })];
 }
 
 async function write(path: string, content: string, mode: number): Promise<void> {

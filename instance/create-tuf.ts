@@ -8,12 +8,17 @@ import { writeKeyPem } from '../signers/key-file.ts';
 import { generateKey } from '../signers/key-types.ts';
 import { shareOwner, syncDirectory, writeNew } from '../storage/durable-file.ts';
 import type { ServiceUrls } from '../trust/signing-services.ts';
+import { isUnsettled } from '../tlog/store/shared-document.ts';
+import type { OutsidePlace } from '../tlog/store/store-places.ts';
 import { createRepository } from '../trust/tuf/create-repository.ts';
 import { instanceTargets } from '../trust/tuf/instance-targets.ts';
 import { readRepository, type Repository } from '../trust/tuf/repository.ts';
 import { keysOf } from '../trust/tuf/new-metadata.ts';
+import { refresh } from '../trust/tuf/publish.ts';
+import { shareRepository } from '../trust/tuf/shared-repository.ts';
 import { TufError } from '../trust/tuf/tuf-error.ts';
 import { isKey } from '../trust/tuf/tuf-key.ts';
+import { firstLogId } from './certificate-logs.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
 import { writeRootKeyFile } from './root-key-file.ts';
@@ -26,6 +31,8 @@ export interface NewTuf {
   readonly urls: ServiceUrls;
   /** Of the first root; default is 1. */
   readonly rootVersion?: number | undefined;
+  /** The database that all services which publish it share; undefined: it is in the data directory alone. */
+  readonly shared?: OutsidePlace | undefined;
   /** Whether the caller removes the whole directory when this fails, so that no repository is left that could count. */
   readonly isUndone?: boolean;
 }
@@ -52,11 +59,11 @@ export interface TufRootSummary {
 }
 
 /** Makes the repository in `paths.tuf`: the key of root and targets goes to where `rootKey` says, the online key into `paths.keys`. All or nothing, but
- * for a crash, which may leave key files that nothing uses: the next try refuses to write over the root key. The root key of a repository that counts is never removed. Rejects with TufError `TUF_EXISTS` when there
- * is a repository, with RootKeyError, TrustError, LogError or DataDirectoryError. */
+ * for a crash, which may leave key files that nothing uses: the next try refuses to write over the root key. The root key of a repository that counts, or may count, is never removed. Rejects with TufError `TUF_EXISTS` when there
+ * is a repository, `TUF_UNKNOWN` when that cannot be found out, with RootKeyError, TrustError, LogError or DataDirectoryError. */
 export async function createTuf(
   paths: DataPaths,
-  { rootKey, urls, rootVersion, isUndone = false }: NewTuf,
+  { rootKey, urls, rootVersion, shared, isUndone = false }: NewTuf,
   { passphrase, rootPassphrase = passphrase, clock }: TufKeys,
 ): Promise<CreatedTuf> {
   const contents = await instanceTargets(paths, urls, clock());
@@ -70,6 +77,7 @@ export async function createTuf(
     await writeOnlineKey(paths, writeKeyPem(onlineKey, passphrase));
   };
   try {
+    if (shared !== undefined) await shareRepository(paths.tuf, shared, await firstLogId(paths), rootVersion);
     const repository = await createRepository(paths.tuf, {
       rootKey: offline,
       onlineKey,
@@ -80,7 +88,12 @@ export async function createTuf(
     });
     return { rootKeyFile, root: rootSummary(repository) };
   } catch (error) {
-    const left = isUndone ? 'nothing' : await leftBehind(paths.tuf, offline);
+    // What waits in the database for its standby cannot be seen, and may count later.
+    const left = isUndone
+      ? 'nothing'
+      : isUnsettled(error)
+        ? 'unreadable'
+        : await leftBehind(paths.tuf, offline);
     if (left === 'counts')
       throw new TufError(
         'TUF_EXISTS',
@@ -92,6 +105,15 @@ export async function createTuf(
       );
     // A key of a repository that never was is only good for confusion.
     if (written.rootKey && left === 'nothing') await rm(rootKeyFile, { force: true });
+    if (written.rootKey && left === 'unreadable')
+      throw new TufError(
+        'TUF_UNKNOWN',
+        `it cannot be found out now whether the TUF repository counts: ${messageOf(error)}`,
+        {
+          hint: `Keep ${rootKeyFile} and ${paths.tufOnlineKey}: they may be its keys. When the database answers, \`mayfly trust tuf status\` shows the repository if there is one; otherwise remove that file and give the command again.`,
+          cause: error,
+        },
+      );
     throw error;
   }
 }
@@ -104,6 +126,7 @@ async function leftBehind(
 ): Promise<'counts' | 'nothing' | 'unreadable'> {
   const spki = new Uint8Array(createPublicKey(rootKey).export({ type: 'spki', format: 'der' }));
   try {
+    await refresh(directory);
     const repository = await readRepository(directory);
     const keys = repository === undefined ? [] : keysOf(repository.root.signed).root.keys;
     return keys.some((key) => isKey(key, spki)) ? 'counts' : 'nothing';

@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { printable } from '../core/printable.ts';
 import { DataDirectoryError, systemFault } from './data-directory-error.ts';
 import { readMarker, type Marker, type Mode } from './data-marker.ts';
 import { dataPaths, type DataPaths } from './data-paths.ts';
 import { isMissing, readWhole } from '../storage/read-whole.ts';
+import { STORE_FILE } from '../tlog/store/store-places.ts';
 
 /** An open data directory. */
 export interface DataDirectory {
@@ -146,7 +147,8 @@ async function lostParts(paths: DataPaths): Promise<string[]> {
     [paths.timestampKey, paths.timestampChain],
     [paths.tufOnlineKey, join(paths.tuf, 'timestamp.json')],
   ] as const)
-    if (keys.includes(basename(key)) && (await isMissing(place))) parts.push([key, place]);
+    if (keys.includes(basename(key)) && (await isMissing(place)) && !(await isElsewhere(place)))
+      parts.push([key, place]);
   for (const key of keys) {
     const [, name] = ARTIFACT_KEY.exec(key) ?? [];
     if (name !== undefined && !artifacts.includes(name) && !artifacts.includes(`${name}.next.json`))
@@ -158,6 +160,10 @@ async function lostParts(paths: DataPaths): Promise<string[]> {
       'If only its making was interrupted, give that command again.',
   );
 }
+
+/** A TUF repository that services share is fetched by the start. */
+const isElsewhere = async (place: string): Promise<boolean> =>
+  !(await isMissing(join(dirname(place), STORE_FILE)));
 
 const ARTIFACT_KEY = /^artifacts-(v[12](?:-\d+)?)\.key\.pem$/;
 

@@ -3,18 +3,13 @@ import { equalBytes } from '../core/bytes.ts';
 import type { ArtifactApi } from '../rekor/log-identity.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import type { DataPaths } from './data-paths.ts';
-import { endUnused, removeDurably, type Discarded } from './discarded.ts';
-import {
-  keyAlone,
-  noArtifactLogStaged,
-  readArtifactHistory,
-  requireUnknownKey,
-} from './staged-artifact-log.ts';
+import { endUnused, NOTHING_LEFT, removeDurably, type Discarded } from './discarded.ts';
+import { keyAlone, readArtifactHistory, requireUnknownKey } from './staged-artifact-log.ts';
 
 /**
  * Gives up the log of that API that is staged, or what an interrupted staging left. It has no tree, so its time ends where it began, in the ledger first; then its key is removed, and last
- * what says that it was staged. `passphrase` opens a key that is there alone: it is not to be that of a log that is lost. A crash leaves what the same call finishes. Rejects with RotationError where nothing is staged; and with DataDirectoryError, LogError and
- * TrustError. Nothing is changed where it is refused.
+ * what says that it was staged. `passphrase` opens a key that is there alone: it is not to be that of a log that is lost. A crash leaves what the same call finishes. Resolves with {@link NOTHING_LEFT} where nothing is staged. Rejects with
+ * RotationError where there is no log of that API, or the key is that of one that is lost; and with DataDirectoryError, LogError and TrustError. Nothing is changed where it is refused.
  */
 export async function discardArtifactLog(
   paths: DataPaths,
@@ -25,7 +20,7 @@ export async function discardArtifactLog(
   const { next, staged } = history;
   if (staged === undefined) {
     const kept = await keyAlone(history);
-    if (kept === 'none') throw noArtifactLogStaged(history);
+    if (kept === 'none') return NOTHING_LEFT;
     if (kept === 'whole') await requireUnknownKey(history, paths, passphrase);
   }
   const ended =

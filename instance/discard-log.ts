@@ -8,16 +8,16 @@ import { isMissing } from '../storage/read-whole.ts';
 import { namesIn, openDataDirectory } from './data-directory.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
-import { endUnused, removeDurably, type Discarded } from './discarded.ts';
+import { endUnused, NOTHING_LEFT, removeDurably, type Discarded } from './discarded.ts';
 import { readLogHistory, type KnownLog } from './known-logs.ts';
 import { RotationError } from './rotation-error.ts';
 import { shareOwnerOfAll } from './share-owner.ts';
-import { isUnnamedKey, noLogStaged, stagedLog, unnamedKeys } from './staged-log.ts';
+import { isUnnamedKey, stagedLog, unnamedKeys } from './staged-log.ts';
 
 /**
  * Gives up the log that is staged in the data directory at `data`, or what an interrupted staging left. It is empty, so its time ends where it began, in the ledger first;
  * then its keys are removed, and its directory last, which first gets a name that no log has. A crash leaves what the same call finishes. A service that serves it goes on
- * with what it has read, until its next start. Rejects with {@link RotationError} where nothing is staged, where several logs are, and where the staged one has entries: it was
+ * with what it has read, until its next start. Resolves with {@link NOTHING_LEFT} where nothing is staged. Rejects with {@link RotationError} where several logs are, and where the staged one has entries: it was
  * in use once; and with DataDirectoryError, LogError and TrustError. Nothing is changed where it is refused.
  */
 export async function discardLog(data: string): Promise<Discarded> {
@@ -27,9 +27,8 @@ export async function discardLog(data: string): Promise<Discarded> {
   const log = stagedLog(history);
   if (log === undefined) {
     const left = await leftovers(paths);
-    if (left.length === 0) throw noLogStaged(history);
     for (const path of left) await removeDurably(path);
-    return { ended: [], removed: left };
+    return { ...NOTHING_LEFT, removed: left };
   }
   await requireUnused(log);
   const { identity } = log;

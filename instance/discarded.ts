@@ -16,6 +16,9 @@ export interface Discarded {
   readonly removed: readonly string[];
 }
 
+/** What is given up where nothing is staged: so the same call finishes whatever a kill left of it, its answer too. */
+export const NOTHING_LEFT: Discarded = { ended: [], removed: [] };
+
 /** Ends the time of entries that never signed anything where it began, so that nothing is believed of them, and returns them as they were. Rejects with
  * TrustError; nothing is changed then. */
 export const endUnused = <List extends TrustList>(

@@ -6,6 +6,7 @@ import { createCtLog } from '../ct-log/create-log.ts';
 import { openCtLog } from '../ct-log/ct-log.ts';
 import { shareOwner, syncDirectory } from '../storage/durable-file.ts';
 import { isMissing } from '../storage/read-whole.ts';
+import { placesLike } from '../tlog/store/store-places.ts';
 import { nameOfOrigin } from '../tlog/core/log-identity.ts';
 import { readTrust } from '../trust/ledger.ts';
 import { OWN_PATHS } from '../trust/public-urls.ts';
@@ -31,6 +32,8 @@ interface StageRequest {
   readonly passphrase: string | undefined;
   /** Default: that of the log in use with the year in the place of its name. */
   readonly origin?: string | undefined;
+  /** In the place of that default: names of which the first that is free is taken, as the last part of its origin. */
+  readonly names?: readonly string[] | undefined;
   readonly clock: Clock;
 }
 
@@ -78,7 +81,8 @@ function requireSame({ identity }: KnownLog, origin = identity.origin): void {
 async function makeLog(request: StageRequest, paths: DataPaths, { current }: LogHistory): Promise<void> {
   const { clock, passphrase } = request;
   const isFree = await freeNames(paths);
-  const origin = request.origin ?? (await defaultOrigin(current, clock, isFree));
+  const names = request.names ?? namesOfYear(clock());
+  const origin = request.origin ?? (await freeOrigin(current, names, isFree));
   const log = certificateLogPaths(paths, nameOfOrigin(origin));
   if (!(await isFree(log.name)))
     throw new RotationError('REFUSED', `there is a log called ${log.name} already, or there was one`, {
@@ -98,7 +102,8 @@ async function makeLog(request: StageRequest, paths: DataPaths, { current }: Log
   for (const file of Object.values(unnamed)) await shareOwner(file, current.paths.ecdsaKey);
   await syncDirectory(paths.keys);
   const { sctExtensions } = current.identity;
-  await createCtLog({ directory: log.directory, origin, sctExtensions, ...publicKeys, clock });
+  const places = await placesLike(current.paths.directory, log.name);
+  await createCtLog({ directory: log.directory, origin, sctExtensions, ...publicKeys, places, clock });
 }
 
 const clockBehind = ({ identity }: KnownLog): RotationError =>
@@ -111,14 +116,14 @@ const clockBehind = ({ identity }: KnownLog): RotationError =>
   );
 
 /** The year, with a letter when it is taken. */
-async function defaultOrigin({ identity }: KnownLog, clock: Clock, isFree: IsFree): Promise<string> {
+const namesOfYear = (now: number): readonly string[] =>
+  ['', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((letter) => `${new Date(now).getUTCFullYear()}${letter}`);
+
+/** The origin of the log in use with the first name that is free in the place of its own. */
+async function freeOrigin({ identity }: KnownLog, names: readonly string[], isFree: IsFree): Promise<string> {
   const above = identity.origin.slice(0, -identity.name.length);
-  const year = new Date(clock()).getUTCFullYear();
-  for (const letter of ['', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
-    const name = `${year}${letter}`;
-    if (await isFree(name)) return `${above}${name}`;
-  }
-  throw new RotationError('REFUSED', `every name for a log of ${year} is taken`, {
+  for (const name of names) if (await isFree(name)) return `${above}${name}`;
+  throw new RotationError('REFUSED', `every name for a log of ${names[0] ?? ''} is taken`, {
     hint: 'Give one: --origin HOST/log/NAME.',
   });
 }

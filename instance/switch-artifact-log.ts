@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
+import { placesLike } from '../tlog/store/store-places.ts';
 import { createArtifactLog } from '../rekor/create-artifact-log.ts';
 import { endArtifactLog, endedArtifactLog, type EndedArtifactLog } from '../rekor/end-artifact-log.ts';
 import {
@@ -64,6 +65,7 @@ export async function switchArtifactLog(request: SwitchArtifactRequest): Promise
     host: staged.host,
     signer,
     firstLogIndex: api === 1 ? identity.firstLogIndex + head.size : 0,
+    places: await placesLike(current.directory, `artifacts-${next.name}`),
     clock,
   });
   return finish(request, next, [...former, current], true);

@@ -8,8 +8,9 @@ import { openReadOnlyCtLog } from '../ct-log/read-only-log.ts';
 import { shareOwner } from '../storage/durable-file.ts';
 import { LogError } from '../tlog/core/log-error.ts';
 import { setCurrentLog } from './certificate-logs.ts';
-import { openDataDirectory } from './data-directory.ts';
+import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { readLogHistory, type KnownLog } from './known-logs.ts';
+import { noteLogTime } from './log-times.ts';
 import { openLogKeys } from './open-key.ts';
 import { RotationError } from './rotation-error.ts';
 import { shareOwnerOfAll } from './share-owner.ts';
@@ -62,15 +63,27 @@ export async function switchLog(request: SwitchRequest): Promise<SwitchedLogs> {
   if (next !== undefined) {
     await requireTrustedLog(next, directory.paths, request.clock());
     await requireUsable(next, chain, passphrase);
-    await shareOwnerOfAll(next.paths.directory, next.paths.identity);
-    await setCurrentLog(directory.paths, next.paths.name);
-    await shareOwner(directory.paths.currentLog, directory.paths.logs);
+    await putInUse(next, directory, request.clock());
   }
   const ended: FormerLog[] = [];
   for (const log of next === undefined ? former : [...former, current])
     ended.push(await endFormer(log, request));
   const { unreadable } = history;
   return { current: next ?? current, isNew: next !== undefined, former: ended, unreadable };
+}
+
+/** Has each start from now on take that log, and end those before it, and notes the time `now`, milliseconds since the epoch; durable on return. A crash leaves the one before in use, or this one. Rejects with DataDirectoryError; then
+ * it is not known which. */
+export async function putInUse(
+  { paths }: Pick<KnownLog, 'paths'>,
+  directory: Pick<DataDirectory, 'paths'>,
+  now: number,
+): Promise<void> {
+  // Before it is in use: what is noted of a log that is not counts for nothing.
+  await noteLogTime(directory.paths, 'inUse', paths.name, now);
+  await shareOwnerOfAll(paths.directory, paths.identity);
+  await setCurrentLog(directory.paths, paths.name);
+  await shareOwner(directory.paths.currentLog, directory.paths.logs);
 }
 
 /** What `serve` will need of it. */
@@ -98,7 +111,14 @@ async function endFormer(log: KnownLog, { chain, passphrase, clock }: SwitchRequ
     if (frozenAt !== undefined)
       return { ...log, end: { frozenAt, size: head.size, timestamp: head.timestamp } };
     const signers = await openLogKeys(paths, passphrase);
-    const ended = await endCtLog({ directory: paths.directory, signers, chain, clock });
+    const { directory } = paths;
+    const ended = await endCtLog({
+      directory,
+      signers,
+      chain,
+      clock,
+      anchor: 'noted',
+    });
     await shareOwnerOfAll(paths.directory, paths.identity);
     const { size, timestamp } = ended.head;
     return { ...log, end: { frozenAt: ended.frozenAt, size, timestamp } };

@@ -32,8 +32,8 @@ import {
 export interface Switched extends CheckedChain {
   /** The chain before it; undefined where that is not known any more. */
   readonly former: Chain | undefined;
-  /** Whether it was in force already: an interrupted switch was finished. */
-  readonly isResumed: boolean;
+  /** What it was when the call came: staged; or in force already, by a switch that was interrupted and is finished now, or by one that left nothing to do. */
+  readonly was: 'staged' | 'interrupted' | 'in force';
 }
 
 /** Checks a chain, PEM, with its key as the service will. Rejects with what is wrong. */
@@ -43,13 +43,15 @@ export type ChainCheck = (chainPem: string, key: KeyObject) => CheckedChain | Pr
  * Puts the staged chain in force from the next start of the service on. The order makes every crash harmless, and the same call finishes: first the ledger and the
  * folder of former chains keep the old chain, for verifiers; then the new chain is put in force by one rename; then its key takes the place of the old one; then what
  * was staged is removed, the chain last. Between chain and key, `serve` finds the key of the new chain where it waited.
- * Rejects with {@link RotationError} where nothing is staged or it may not follow, with what `check` rejects with, and with DataDirectoryError, KeyFileError and
+ * Where all of that was done, and only the answer was missed, it resolves with what is in force. Rejects with {@link RotationError} where nothing was ever staged, or it may not follow, with what `check` rejects with, and with DataDirectoryError, KeyFileError and
  * TrustError; nothing is in force then that was not.
  */
 export async function switchSuccessor(succession: Succession, check: ChainCheck): Promise<Switched> {
   const { nextKey, passphrase } = succession;
   const key = (await isMissing(nextKey)) ? undefined : await openPrivateKey(nextKey, passphrase);
   const current = await readChain(succession.chain);
+  if (key === undefined && (await isMissing(succession.nextChain)))
+    return switchedBefore(succession, current);
   const staged = await stagedChain(succession, key);
   // What is damaged is named by its file.
   const next = await readChain(staged);
@@ -57,7 +59,7 @@ export async function switchSuccessor(succession: Succession, check: ChainCheck)
     // Only the staged chain was left to be removed.
     if (!isSameFirst(next, current)) throw nothingAsked(nextKey);
     await removeStaged(succession);
-    return { chain: current, chainPem: pemOf(current), isResumed: true, former: await youngest(succession) };
+    return { ...inForce(current), was: 'interrupted', former: await youngest(succession) };
   }
   const checked = await check(await textOf(staged), key);
   // What is in force already is finished, whatever became of its time: then it can be followed.
@@ -68,18 +70,31 @@ export async function switchSuccessor(succession: Succession, check: ChainCheck)
     await keepFormer(succession, current);
   }
   await putInForce(succession, checked);
-  return { ...checked, isResumed, former: isResumed ? await youngest(succession) : current };
+  if (isResumed) return { ...checked, was: 'interrupted', former: await youngest(succession) };
+  return { ...checked, was: 'staged', former: current };
 }
+
+/** A switch leaves the chain before it. */
+async function switchedBefore(succession: Succession, current: Chain): Promise<Switched> {
+  const former = await youngest(succession);
+  if (former === undefined) throw nothingStaged(succession);
+  return { ...inForce(current), was: 'in force', former };
+}
+
+const inForce = (chain: Chain): CheckedChain => ({ chain, chainPem: pemOf(chain) });
 
 /** The file of the chain that is switched to. Of an interrupted switch it may be the one in force. */
 async function stagedChain(succession: Succession, key: KeyObject | undefined): Promise<string> {
   const { chain, nextChain } = succession;
   if (!(await isMissing(nextChain))) return nextChain;
   if (key !== undefined && (await isSwitchInterrupted(succession, key))) return chain;
-  throw new RotationError('REFUSED', `nothing is staged: there is no ${nextChain}`, {
-    hint: 'Stage one first with --stage. If it is in force already, there is nothing left to do but to start the service anew.',
-  });
+  throw nothingStaged(succession);
 }
+
+const nothingStaged = ({ nextChain }: Succession): RotationError =>
+  new RotationError('REFUSED', `nothing is staged: there is no ${nextChain}`, {
+    hint: 'Stage one first with --stage.',
+  });
 
 async function putInForce(succession: Succession, { chainPem }: CheckedChain): Promise<void> {
   const { chain, key, nextKey, paths } = succession;

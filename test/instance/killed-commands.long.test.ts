@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { unfinishedIn } from '../../storage/make-directory.ts';
 import { changesOf, killLibrary, runFailingAt, runKilledAt } from '../support/kill-at.ts';
 import { ANYWHERE, mayflyWords, runMayfly, startMayfly } from '../support/mayfly.ts';
 import { skipUnless } from '../support/skipped.ts';
@@ -23,6 +24,11 @@ const ONLINE = 'trust tuf stage --data DATA --new-online-key --out BESIDE/change
 const SIGN = 'trust tuf sign BESIDE/change.json --key BESIDE/tuf-root.key.pem';
 const STAGED_LOG = `log rotate --data DATA --stage --origin ${ORIGIN}`;
 const STAGED_KEY = 'tsa renew --data DATA --stage --root-key BESIDE/root.key.pem';
+const STAGED_CA = [
+  'ca renew --data DATA --csr BESIDE/request.pem',
+  'ca sign BESIDE/request.pem --root BESIDE/data/ca/chain.pem --root-key BESIDE/root.key.pem --out BESIDE/chain.pem',
+  'ca renew --data DATA --stage BESIDE/chain.pem',
+];
 
 const PROCEDURES: readonly Procedure[] = [
   { command: 'rekor rotate --data DATA --v1 --stage' },
@@ -30,13 +36,17 @@ const PROCEDURES: readonly Procedure[] = [
   {
     command: 'rekor rotate --data DATA --v2 --discard',
     before: ['rekor rotate --data DATA --v2 --stage'],
-    isOver: /no log is staged/,
   },
+  { command: 'rekor rotate --data DATA --v2 --switch', before: ['rekor rotate --data DATA --v2 --stage'] },
   { command: STAGED_LOG },
   { command: 'log rotate --data DATA --switch', before: [STAGED_LOG] },
-  { command: 'log rotate --data DATA --discard', before: [STAGED_LOG], isOver: /no log is staged/ },
+  { command: 'log rotate --data DATA --discard', before: [STAGED_LOG] },
   { command: 'ca renew --data DATA --csr BESIDE/request.pem', isOver: /request.pem.*exist|there already/ },
-  { command: STAGED_KEY, isOver: /a successor is staged already/ },
+  { command: STAGED_KEY },
+  { command: 'tsa renew --data DATA --switch', before: [STAGED_KEY] },
+  { command: 'tsa renew --data DATA --discard', before: [STAGED_KEY] },
+  { command: 'ca renew --data DATA --switch', before: STAGED_CA },
+  { command: 'ca renew --data DATA --discard', before: STAGED_CA },
   { command: ONLINE, isOver: /change.json.*exist|there already/ },
   { command: 'trust tuf import BESIDE/change.json --data DATA', before: [ONLINE, SIGN] },
   {
@@ -130,6 +140,8 @@ describe('commands that change a data directory', function () {
         if (code !== 0 && isOver?.test(stderr) === true) return;
         expect(code, `${what} of ${count}: ${stderr}`).to.equal(0);
         expect(files(), `${what} of ${count}`).to.deep.equal(whole);
+        for (const place of ['logs', 'artifacts'])
+          expect(await unfinishedIn(join(beside, 'data', place)), `${what} of ${count}`).to.deep.equal([]);
       };
       const middle = Math.ceil(count / 2);
       const sample = new Set([1, middle, count]);
@@ -149,7 +161,12 @@ describe('commands that change a data directory', function () {
       }
       begin(start);
       const { status, stderr } = runFailingAt(library, beside, middle, 'ENOSPC', words);
-      if (status !== 0) expect(stderr).to.match(/^mayfly: [^]*(?:ENOSPC|disk)/);
+      if (status !== 0) expect(stderr).to.match(/^mayfly: (?!ENOSPC)[^]*(?:ENOSPC|disk)/);
       await again(`failed at ${middle}`);
+      begin(start);
+      const open = runFailingAt(library, beside, 1, 'EMFILE', words);
+      expect([open.status, open.stderr]).to.satisfy(
+        ([code, text]: [number, string]) => code !== 0 && text.includes('Raise the limit of open files'),
+      );
     });
 });
