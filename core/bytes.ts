@@ -61,64 +61,60 @@ export function fromHex(text: string): Uint8Array {
   return out;
 }
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const URL_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const decodeTable = (alphabet: string): Int8Array => {
-  const table = new Int8Array(128).fill(-1);
-  for (let i = 0; i < 64; i++) table[alphabet.charCodeAt(i)] = i;
-  return table;
-};
-const STANDARD = decodeTable(ALPHABET);
-const URL_SAFE = decodeTable(URL_ALPHABET);
+/** Bytes that a call can be given one by one as its arguments. */
+const CHUNK = 4096;
 
-function encode64(bytes: Uint8Array, alphabet: string, pad: boolean): string {
+/** A character for each byte. */
+function binaryText(bytes: Uint8Array): string {
   let out = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
-    const word = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    out += alphabet.charAt(word >> 18) + alphabet.charAt((word >> 12) & 63);
-    out += left > 1 ? alphabet.charAt((word >> 6) & 63) : pad ? '=' : '';
-    out += left > 2 ? alphabet.charAt(word & 63) : pad ? '=' : '';
-  }
+  for (let at = 0; at < bytes.length; at += CHUNK)
+    out += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
   return out;
 }
 
-function decode64(text: string, table: Int8Array): Uint8Array {
-  const remainder = text.length % 4;
-  const out = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let at = 0;
-  let word = 0;
-  let bits = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const value = code < 128 ? (table[code] ?? -1) : -1;
-    if (value < 0) throw new FormatError('MALFORMED', 'the text is not base64');
-    word = (word << 6) | value;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out[at++] = (word >> bits) & 0xff;
-    }
-    word &= 0xff;
-  }
+/** Unpadded base64 whose alphabet was checked. The platform, which is five times as fast as a loop, takes more than canonical text. */
+function decode64(text: string): Uint8Array {
   // One canonical spelling only: no impossible length, no stray bits behind the last byte.
-  if (remainder === 1 || (word & ((1 << bits) - 1)) !== 0) {
-    throw new FormatError('MALFORMED', 'the text is not canonical base64');
-  }
-  return out.subarray(0, at);
+  const remainder = text.length % 4;
+  const isCanonical = remainder === 0 || LAST[remainder - 1]?.test(text) === true;
+  if (!isCanonical) throw new FormatError('MALFORMED', 'the text is not canonical base64');
+  const binary = atob(text);
+  const out = new Uint8Array(binary.length);
+  for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+  return out;
+}
+
+/** How a text ends whose length leaves 1, 2 and 3 characters beside groups of four. */
+const LAST = [/(?!)/, /[AQgw]$/, /[AEIMQUYcgkosw048]$/];
+
+function requireAlphabet(text: string, others: RegExp): void {
+  if (others.test(text)) throw new FormatError('MALFORMED', 'the text is not base64');
 }
 
 /** Standard base64 with padding (RFC 4648 §4). */
-export const toBase64 = (bytes: Uint8Array): string => encode64(bytes, ALPHABET, true);
+export const toBase64 = (bytes: Uint8Array): string => btoa(binaryText(bytes));
+
+/** A hash or a log id of others as one can show it: {@link toBase64}, or how long it is where no hash is. */
+export const shownHash = (bytes: Uint8Array): string =>
+  bytes.length <= 64 ? toBase64(bytes) : `${bytes.length} bytes, which no hash has`;
 
 /** URL-safe base64 without padding (RFC 4648 §5). */
-export const toBase64Url = (bytes: Uint8Array): string => encode64(bytes, URL_ALPHABET, false);
+export const toBase64Url = (bytes: Uint8Array): string =>
+  toBase64(bytes)
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/={1,2}$/, '');
 
 /** Bytes of standard, padded, canonical base64 on one line; throws {@link FormatError}. */
 export function fromBase64(text: string): Uint8Array {
   if (text.length % 4 !== 0) throw new FormatError('MALFORMED', 'the base64 text is not padded');
-  return decode64(text.replace(/={1,2}$/, ''), STANDARD);
+  const bare = text.replace(/={1,2}$/, '');
+  requireAlphabet(bare, /[^A-Za-z0-9+/]/);
+  return decode64(bare);
 }
 
 /** Bytes of unpadded, canonical URL-safe base64, as JWTs use it; throws {@link FormatError}. */
-export const fromBase64Url = (text: string): Uint8Array => decode64(text, URL_SAFE);
+export function fromBase64Url(text: string): Uint8Array {
+  requireAlphabet(text, /[^\w-]/);
+  return decode64(text.replaceAll('-', '+').replaceAll('_', '/'));
+}

@@ -45,3 +45,29 @@ export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+const OPEN_FILES = 'Nothing is wrong with the file. Raise the limit of open files';
+/** What the machine lacks, whatever it was needed for. */
+const LACKS: ReadonlyMap<string, string> = new Map([
+  ['EMFILE', `${OPEN_FILES}: \`ulimit -n\`, or LimitNOFILE= of a systemd unit.`],
+  ['ENFILE', `${OPEN_FILES} of the machine, fs.file-max, or end what holds so many.`],
+]);
+/** The same, where nothing is known that would help better. */
+const FULL: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', 'The disk is full: make room, and try again.'],
+  ['EDQUOT', "The user's quota of the disk is used up: make room, and try again."],
+]);
+
+/** Causes that are looked at: an error may be its own. */
+const MOST_CAUSES = 8;
+
+/** What the person who sees a failure can do about it. Where the process or the machine has too many open files, that is to be changed, whatever the error's
+ * own hint says: it takes the file for lost. Undefined where nothing is known. */
+export function hintOf(error: unknown): string | undefined {
+  const codes: string[] = [];
+  for (let at = error; at instanceof Error && codes.length < MOST_CAUSES; at = at.cause)
+    codes.push(systemCode(at) ?? '');
+  const of = (table: ReadonlyMap<string, string>): string | undefined =>
+    codes.map((code) => table.get(code)).find((hint) => hint !== undefined);
+  return of(LACKS) ?? (error instanceof MayflyError ? error.hint : undefined) ?? of(FULL);
+}

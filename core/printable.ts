@@ -4,9 +4,9 @@
  */
 
 /** Control, format, unassigned and private characters and halves of surrogate pairs; ends of lines; what readers ignore
- * by default (variation selectors, fillers, tags); and the blank of braille. */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
-const UNPRINTABLE_IN_LINES = /(?!\n)[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
+ * by default (variation selectors, fillers, tags); and the blank of braille. Made when a text needs it: to read such a class takes a good part of a millisecond. */
+const unprintable = (): RegExp => /[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
+const unprintableInLines = (): RegExp => /(?!\n)[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
 
 /** Nearly every text; looked at first because it is ten times as fast. */
 const PLAIN = /^[\x20-\x7e]*$/;
@@ -16,15 +16,15 @@ const codePoint = (char: string): string => `\\u{${(char.codePointAt(0) ?? 0).to
 
 /** A value as one can show it on a line: what is not printable stands as `\u{…}`. */
 export const printable = (text: string): string =>
-  PLAIN.test(text) ? text : text.replace(UNPRINTABLE, codePoint);
+  PLAIN.test(text) ? text : text.replace(unprintable(), codePoint);
 
 /** The same for a text of several lines, made of values that are {@link printable} already: its line feeds stay. */
 export const printableLines = (text: string): string =>
-  PLAIN_LINES.test(text) ? text : text.replace(UNPRINTABLE_IN_LINES, codePoint);
+  PLAIN_LINES.test(text) ? text : text.replace(unprintableInLines(), codePoint);
 
 /** JSON text as the same JSON, with what is not printable as the escape `\uXXXX`; line feeds between its parts stay. */
 export const printableJson = (json: string): string =>
-  PLAIN_LINES.test(json) ? json : json.replace(UNPRINTABLE_IN_LINES, escaped);
+  PLAIN_LINES.test(json) ? json : json.replace(unprintableInLines(), escaped);
 
 /** JSON text as the same JSON in printable ASCII. */
 export const asciiJson = (json: string): string => json.replace(/[^\x20-\x7e]/g, escaped);
@@ -37,7 +37,7 @@ const escaped = (char: string): string =>
   ).join('');
 
 /** Characters that a reader does not see, or that change what is seen of others. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/u;
+const invisible = (): RegExp => /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/u;
 
 /** Whether a name holds what cannot be seen: two names that differ in it alone would look the same. */
-export const hasInvisible = (name: string): boolean => !PLAIN.test(name) && INVISIBLE.test(name);
+export const hasInvisible = (name: string): boolean => !PLAIN.test(name) && invisible().test(name);

@@ -5,7 +5,7 @@
 import type { Clock } from './clock.ts';
 
 /** How much a bucket holds and how fast it fills. */
-interface BucketSize {
+export interface BucketSize {
   /** Tokens of a full bucket, at least 1. */
   readonly burst: number;
   /** Milliseconds until one token comes back. */

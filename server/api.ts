@@ -16,7 +16,7 @@ import { clientNetwork, type ClientAddress } from './http/client-address.ts';
 import { Exchange, type ExchangeContext, type Reply } from './http/exchange.ts';
 import { HttpCaller } from './http/http-caller.ts';
 import type { AcceptHost } from './http/http-listener.ts';
-import type { LogRoutes } from './log/log-routes.ts';
+import { LOG_LIST_PATH, type LogRoutes } from './log/log-routes.ts';
 import { TRUST_PATH, TrustReplies, type TrustFiles } from './trust/trust-files.ts';
 import { TUF_PATH, tufReply, type TufFiles } from './trust/tuf-files.ts';
 import { problemOf, problemReply } from './reasons/problem.ts';
@@ -69,7 +69,7 @@ export function createApi(options: ApiOptions): RequestListener {
     else if (call !== undefined) void answerCall(options, call, request, response);
     else if (isRead(path)) reads(request, response);
     else if (path.startsWith(TRUST_PATH)) void answerTrust(options, trust, path, request, response);
-    else if (path.startsWith(TUF_PATH)) answerTuf(options, path, request, response);
+    else if (path.startsWith(TUF_PATH)) void answerTuf(options, path, request, response);
     else if (signing.versionAt(path) !== undefined || timestamps?.isAt(path) === true)
       fail(options, request, response, notAllowed(request, response, 'POST'));
     else fail(options, request, response, notFound());
@@ -82,10 +82,7 @@ export function createApi(options: ApiOptions): RequestListener {
       fail(options, request, response, hostRefused());
       return;
     }
-    // Clients that put a base URL with a slash at its end before the path send two.
-    const url = request.url ?? '/';
-    if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
-    const path = pathOf(request.url ?? url);
+    const path = readPath(request);
     const version = signing.versionAt(path);
     if (version !== undefined && request.method === 'POST') {
       signing.answer(new Exchange(request, response, context), version);
@@ -118,6 +115,19 @@ function takeAbsoluteTarget(request: IncomingMessage): void {
   request.headers.host = host;
 }
 
+/** Clients that put a base URL with a slash at its end before the path send two. */
+function readPath(request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  if (url.startsWith('//')) request.url = url.replace(/^\/+/, '/');
+  return pathOf(request.url ?? url);
+}
+
+/** The path that a request asks for, as {@link createApi} reads it. Its `url` is the plain target then. */
+export function readTarget(request: IncomingMessage): string {
+  takeAbsoluteTarget(request);
+  return readPath(request);
+}
+
 function pathOf(url: string): string {
   const query = url.indexOf('?');
   return query < 0 ? url : url.slice(0, query);
@@ -147,9 +157,9 @@ function createReads(options: ApiOptions): express.Express {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.set(setting, false);
   for (const setting of ['case sensitive routing', 'strict routing']) app.set(setting, true);
-  app.use(options.log.path, options.log.handler);
   app.all('/log/', options.log.list);
-  app.use('/log/:name', options.log.others);
+  app.all(LOG_LIST_PATH, options.log.logList);
+  app.use('/log/:name', options.log.handler);
   app.use((request: Request, response: Response) => {
     fail(options, request, response, notFound());
   });
@@ -195,19 +205,20 @@ async function answerTrust(
   }
 }
 
-function answerTuf(
+async function answerTuf(
   options: ApiOptions,
   path: string,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
-  const reply = options.tuf && tufReply(options.tuf, path);
+): Promise<void> {
   const isServed = request.method === 'GET' || request.method === 'HEAD';
-  if (reply !== undefined && isServed) {
-    sendReply(options, request, response, reply);
+  if (!isServed) {
+    fail(options, request, response, notAllowed(request, response, 'GET, HEAD'));
     return;
   }
-  fail(options, request, response, isServed ? notFound() : notAllowed(request, response, 'GET, HEAD'));
+  const reply = options.tuf && (await tufReply(options.tuf, path));
+  if (reply === undefined) fail(options, request, response, notFound());
+  else sendReply(options, request, response, reply);
 }
 
 /** Bytes up to which an answer may be left unread: what kernels take of it, or nearly. */

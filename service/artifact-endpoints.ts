@@ -1,8 +1,9 @@
 /** The APIs of the logs of artifacts, for the public listener. */
 import { equalBytes } from '../core/bytes.ts';
+import type { CtLog } from '../ct-log/ct-log.ts';
 import { decodePem } from '../core/pem.ts';
 import type { ArtifactLog } from '../rekor/artifact-log.ts';
-import { rateLimiter, type RateLimiter } from '../policy/rate-limit.ts';
+import type { RateLimiter } from '../policy/rate-limit.ts';
 import type { ApiEndpoint } from '../server/api.ts';
 import type { ClientAddress } from '../server/http/client-address.ts';
 import type { ExchangeContext } from '../server/http/exchange.ts';
@@ -21,6 +22,7 @@ import { V1Reads } from '../server/rekor/v1/v1-reads.ts';
 import { V2Endpoint } from '../server/rekor/v2/v2-endpoint.ts';
 import type { OpenedService } from './handlers.ts';
 import type { FormerArtifactLog } from './open-artifact-logs.ts';
+import { loggingLimiter } from './request-state.ts';
 
 /** What they share with the rest of the listener. */
 interface SharedParts {
@@ -84,7 +86,7 @@ function additionsOf(
       current: log,
       former: former.map((one) => one.log),
       windowOf: ({ identity }) => service.trusted?.windowOf(identity),
-      recorded: service.entryLines?.get(name)?.recorded,
+      audited: service.entryLines?.get(name),
     },
     admittance,
     new EntryRecords({ api: log.api, name }, { metrics, serviceLog, refusalLog, audit }),
@@ -97,7 +99,7 @@ function admittanceOf(
   { config }: NonNullable<OpenedService['artifacts']>,
 ): EntryAdmittance {
   const { audit, clock } = service;
-  const limiter = config.rateLimit && rateLimiter(config.rateLimit, clock);
+  const limiter = config.rateLimit && loggingLimiter(config.rateLimit, 'artifacts', service);
   if (config.admission === 'any')
     return { admission: admitEverybody, certificates: undefined, limiter, audit, clock };
   const issuers = issuersOf(service);
@@ -113,15 +115,30 @@ const issuersOf = ({ authority, otherChains }: OpenedService): readonly Uint8Arr
 
 /** Finds the logs of the directory, in use or not. */
 const certificateLogFinder =
-  ({ artifacts, log, otherLogs }: OpenedService): FindCertificateLog =>
+  ({ artifacts, log, outsideLog, otherLogs }: OpenedService): FindCertificateLog =>
   async (logId) => {
+    // Its promise is all that is known here of a log of somebody else: it is in the SCT, whose signature was checked.
+    if (outsideLog !== undefined && equalBytes(logId, outsideLog.logId)) return PROMISED;
     if (equalBytes(logId, log.identity.logId)) return log.reader;
-    const other = artifacts?.certificateLogs.find((one) => equalBytes(one.logId, logId));
+    const other = [...(artifacts?.certificateLogs ?? []), ...otherLogs.known()].find((one) =>
+      equalBytes(one.logId, logId),
+    );
     return other && (await otherLogs.open(other.name))?.reader;
   };
 
-function ownAdmission({ artifacts, log, clock }: OpenedService, issuers: readonly Uint8Array[]): Admission {
+const PROMISED = { holds: (): Promise<boolean> => Promise.resolve(true) };
+
+function ownAdmission(
+  { artifacts, log, outsideLog, otherLogs, clock }: OpenedService,
+  issuers: readonly Uint8Array[],
+): Admission {
   if (artifacts === undefined) return admitEverybody;
-  const logs = [log.identity, ...artifacts.certificateLogs];
+  const outside = outsideLog === undefined ? [] : [outsideLog];
+  const logs = (): readonly Pick<CtLog['identity'], 'logId' | 'publicKey'>[] => [
+    log.identity,
+    ...outside,
+    ...artifacts.certificateLogs,
+    ...otherLogs.known(),
+  ];
   return admitOwnSigners({ issuers, logs, keys: artifacts.admittedKeys, clock });
 }

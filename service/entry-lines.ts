@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuditDefinition } from '../audit/audit-definition.ts';
 import type { Audit } from '../audit/audit.ts';
-import { loggedInFile } from '../audit/logged-entries.ts';
+import { loggedInDatabase, loggedInFile } from '../audit/logged-entries.ts';
 import { toHex } from '../core/bytes.ts';
 import { messageOf } from '../core/errors.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
@@ -23,10 +23,13 @@ interface EntryLinesOptions {
 /** A log of artifacts by the name of its directory. */
 interface NamedLog {
   readonly name: string;
-  readonly log: Pick<ArtifactLog, 'entryAt' | 'tree'>;
+  readonly log: Pick<ArtifactLog, 'entriesAt' | 'isShared' | 'tree'>;
 }
 
 const FILE = 'audited.json';
+
+/** Entries that are read at once: those of a bundle. */
+const AT_ONCE = 256;
 
 /**
  * Writes the lines of the audit that entries of the logs lack, and follows which have theirs from now on: log → what is to know of each line. Without an audit nothing is remembered.
@@ -46,8 +49,8 @@ export async function openEntryLines(
       await rm(file, { force: true }).catch(() => undefined);
       continue;
     }
-    const { size } = log.tree.head().head;
-    const entries = await AuditedEntries.open(file, size, warn);
+    const followed = { isShared: log.isShared, size: () => log.tree.head().head.size };
+    const entries = await AuditedEntries.open(file, followed, warn);
     opened.set(name, entries);
     try {
       const count = await recordMissing(name, log, entries, { audit, definition });
@@ -67,15 +70,18 @@ async function recordMissing(
   { audit, definition }: { readonly audit: Audit; readonly definition: AuditDefinition },
 ): Promise<number> {
   const doubtful: LoggedEntry[] = [];
-  for (const index of audited.doubtful(log.tree.head().head.size)) {
-    const entry = await log.entryAt(index);
-    if (entry !== undefined) doubtful.push(entry);
-  }
+  const indexes = audited.doubtful(log.tree.head().head.size);
+  for (let i = 0; i < indexes.length; i += AT_ONCE)
+    for (const entry of await log.entriesAt(indexes.slice(i, i + AT_ONCE)))
+      if (entry !== undefined) doubtful.push(entry);
   if (doubtful.length === 0) return 0;
   const title = `artifacts/${name}`;
   const hashes = new Set(doubtful.map(({ leafHash }) => toHex(leafHash)));
-  const { file } = definition;
-  const there = file === undefined ? new Set() : await loggedInFile(file.path, title, hashes);
+  const { file, database } = definition;
+  const there = new Set([
+    ...(file === undefined ? [] : await loggedInFile(file.path, title, hashes)),
+    ...(database === undefined ? [] : await loggedInDatabase(database.place, title, hashes, audited.knownAt)),
+  ]);
   let count = 0;
   for (const entry of doubtful) {
     const decision = there.has(toHex(entry.leafHash)) ? undefined : storedEntryDecision(title, entry);

@@ -3,23 +3,18 @@
 import type { RequestListener } from 'node:http';
 import type { Audit } from '../audit/audit.ts';
 import type { Authority } from '../ca/authority.ts';
-import { Issuance } from '../ca/issuance.ts';
+import { NoLog } from '../ca/no-log.ts';
 import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import { VERSION } from '../core/version.ts';
 import type { CtLog } from '../ct-log/ct-log.ts';
+import type { OutsideLog } from '../ct-log/outside/outside-log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { rateLimiter } from '../policy/rate-limit.ts';
-import type { CertificateEntry } from '../search/certificate-entries.ts';
-import type { SearchIndex } from '../search/search-index.ts';
+import { rateLimiter, type SharedBuckets } from '../policy/rate-limit.ts';
 import { createApi } from '../server/api.ts';
 import { DecisionRecords } from '../server/fulcio/decision-records.ts';
 import { fixedCalls, type FixedCall } from '../server/fulcio/fixed-calls.ts';
-import { InFlightLimit } from '../server/fulcio/in-flight-limit.ts';
-import { SigningCalls } from '../server/fulcio/signing-calls.ts';
-import { SigningEndpoint } from '../server/fulcio/signing-endpoint.ts';
-import { SigningQueue } from '../server/fulcio/signing-queue.ts';
-import { SigningV1, SigningV2 } from '../server/fulcio/signing-versions.ts';
+import { InFlightLimit, type CountedLimit } from '../server/fulcio/in-flight-limit.ts';
 import { GrpcEndpoint } from '../server/grpc/grpc-endpoint.ts';
 import { reflectionMethods } from '../server/grpc/reflection.ts';
 import { unaryMethods } from '../server/grpc/unary-methods.ts';
@@ -29,11 +24,13 @@ import type { AcceptHost } from '../server/http/http-listener.ts';
 import { UnsentResponseLimit } from '../server/http/unsent-response-limit.ts';
 import { createAccessCheck, type LogAccessRule } from '../server/log/log-access.ts';
 import { createLogRoutes } from '../server/log/log-routes.ts';
+import { SubmissionEndpoint } from '../server/log/submission-endpoint.ts';
+import { SubmissionRecords } from '../server/log/submission-records.ts';
 import type { OtherLogReads } from '../server/log/other-logs.ts';
 import { ReadLimiter } from '../server/log/read-limiter.ts';
 import { createMetrics, type Metrics } from '../server/operator/metrics.ts';
 import { createMetricsHandler } from '../server/operator/metrics-listener.ts';
-import { createReadiness } from '../server/operator/readiness.ts';
+import { createReadiness, type Readiness } from '../server/operator/readiness.ts';
 import { createReadFaults, RefusalLog } from '../server/operator/refusal-log.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { ServiceSources } from '../server/operator/service-sources.ts';
@@ -45,30 +42,41 @@ import { TimestampRecords } from '../server/timestamp/timestamp-records.ts';
 import { createArtifactEndpoints } from './artifact-endpoints.ts';
 import type { FormerCertificates } from './former-certificates.ts';
 import type { OpenedArtifactLogs } from './open-artifact-logs.ts';
-import { searchesOf } from './open-searches.ts';
+import { searchesOf, type CertificateSearch } from './open-searches.ts';
+import type { OpenedSubmission } from './open-submission.ts';
 import type { OpenedTimestamps } from './open-timestamps.ts';
 import type { TrustPlaces } from '../trust/ledger.ts';
 import { providerForPeople } from '../trust/signing-services.ts';
 import { PublishedTrust } from './published-trust.ts';
+import { loggingLimiter } from './request-state.ts';
+import { createSigning } from './signing.ts';
 import type { TufFiles } from '../server/trust/tuf-files.ts';
 
 /** A service that is opened and does not listen yet. */
 export interface OpenedService extends Pick<
   ServiceSources,
-  'clock' | 'configuration' | 'replayGuard' | 'trusted'
+  'clock' | 'configuration' | 'replayGuard' | 'trusted' | 'shards'
 > {
   readonly serviceLog: ServiceLog;
+  /** Where requests that are logged are counted; undefined: here. */
+  readonly buckets?: SharedBuckets | undefined;
   readonly authority: Authority;
   /** Chains that issued before, and the one that is staged, PEM, issuing CA first: verifiers trust them too. */
   readonly otherChains: readonly (readonly string[])[];
   readonly log: CtLog;
   /** What its entries are found by; without it nothing is searched over all logs. */
-  readonly search?: SearchIndex<CertificateEntry> | undefined;
+  readonly search?: CertificateSearch | undefined;
   /** Undefined where none is searched. */
   readonly formerCertificates?: Pick<FormerCertificates, 'logs'> | undefined;
   readonly otherLogs: OtherLogReads & ServiceSources['otherLogs'];
   /** What decides. `current` is another one once another configuration was loaded. */
   readonly policy: { readonly current: PolicySnapshot };
+  /** Whether certificates are in no log, and carry no SCT. */
+  readonly isUnlogged?: boolean | undefined;
+  /** Where certificates are logged; undefined where that is {@link log}. */
+  readonly outsideLog?: OutsideLog | undefined;
+  /** Where other CAs hand in certificates; undefined where they cannot. */
+  readonly submission?: OpenedSubmission | undefined;
   /** Undefined where none is served. */
   readonly artifacts?: OpenedArtifactLogs | undefined;
   /** Which of their entries have a line in the audit, by the names of the logs. */
@@ -97,19 +105,25 @@ export interface OpenedService extends Pick<
 }
 
 /** The public listener, as its requests see it. */
-interface PublicListener extends Pick<ServiceSources, 'isClosing' | 'tls' | 'takesGrpc'> {
+export interface PublicListener extends Pick<ServiceSources, 'isClosing' | 'tls' | 'takesGrpc' | 'workers'> {
   /** Where clients reach the service, no slash at the end. */
   readonly baseUrl: () => string;
   readonly connections: Pick<ConnectionGuard, 'accepted'>;
+  /** Counts the signing requests of all threads, where there are several. */
+  readonly inFlight?: CountedLimit | undefined;
 }
 
 /** What the two listeners run. */
-interface Handlers {
+export interface Handlers {
   readonly public: RequestListener;
   readonly operator: RequestListener;
   /** What comes over HTTP/2; undefined where nothing does. */
   readonly grpc: GrpcEndpoint | undefined;
   readonly inFlight: Pick<InFlightLimit, 'signing'>;
+  /** Keep what another thread decided and counted. */
+  readonly records: DecisionRecords;
+  readonly metrics: Pick<Metrics, 'answered' | 'grpc'>;
+  readonly readiness: () => Promise<Readiness>;
   /** Its last summary of refusals is still to be logged when the service ends. */
   readonly refusalLog: RefusalLog;
 }
@@ -117,26 +131,29 @@ interface Handlers {
 /** The handlers of one service. */
 export function createHandlers(service: OpenedService, listener: PublicListener): Handlers {
   const { authority, log, policy, clock, serviceLog, audit, settings, acceptHost } = service;
-  const { isClosing, tls, takesGrpc, baseUrl, connections } = listener;
-  const inFlight = new InFlightLimit(settings.limits.maxInFlight);
+  const { isClosing, tls, takesGrpc, baseUrl, connections, workers } = listener;
+  const inFlight = new InFlightLimit(listener.inFlight ?? settings.limits.maxInFlight);
   const reads = new ReadLimiter({ concurrency: settings.limits.readConcurrency });
   const { readRateLimit } = settings.artifactLog;
   const readLimit = readRateLimit && rateLimiter(readRateLimit, clock);
-  const sources: ServiceSources = { ...service, isClosing, tls, takesGrpc };
+  const sources: ServiceSources = { ...service, isClosing, tls, takesGrpc, workers };
   const metrics = createMetrics(sources, { inFlight, reads });
   const readiness = createReadiness(sources);
   const refusalLog = new RefusalLog(serviceLog, clock);
   const clientAddress = createClientAddress(settings.trustedProxies);
   const unsent = new UnsentResponseLimit();
-  const signingCalls = new SigningCalls(
-    new Issuance({ policy, authority, log, clock, audit }),
-    new DecisionRecords({ metrics, serviceLog, refusalLog, audit }),
+  const records = new DecisionRecords({ metrics, serviceLog, refusalLog, audit });
+  const { accepted } = connections;
+  const { queue, endpoint: signing } = createSigning({
+    policy,
+    authority,
+    log: service.isUnlogged === true ? new NoLog() : (service.outsideLog ?? log),
+    isUnlogged: service.isUnlogged,
+    clock,
+    audit,
+    records,
     inFlight,
-  );
-  const queue = new SigningQueue(signingCalls, connections.accepted);
-  const signing = new SigningEndpoint({
-    queue,
-    versions: [new SigningV2(authority), new SigningV1(authority)],
+    accepted,
     clientAddress,
   });
   const timestamps = createTimestamps(service, listener, { metrics, refusalLog, clientAddress });
@@ -159,6 +176,12 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
     signing,
     timestamps: timestamps?.endpoint,
     endpoints: [
+      ...createSubmissionEndpoint(service, listener, {
+        logPath: logRoutes.path,
+        metrics,
+        refusalLog,
+        clientAddress,
+      }),
       ...createSearchEndpoint(service, {
         clientAddress,
         readLimit,
@@ -211,7 +234,7 @@ export function createHandlers(service: OpenedService, listener: PublicListener)
       refusalLog,
       acceptHost,
     });
-  return { public: publicHandler, operator, grpc, inFlight, refusalLog };
+  return { public: publicHandler, operator, grpc, inFlight, refusalLog, records, metrics, readiness };
 }
 
 /** None where nothing is indexed. */
@@ -226,6 +249,41 @@ function createSearchEndpoint(
       ...options,
       access,
       search: searchesOf({ log, search, artifacts, formerCertificates }),
+    }),
+  ];
+}
+
+/** None where nobody else hands in certificates. */
+function createSubmissionEndpoint(
+  { submission, log, logAccess, serviceLog, audit, clock, buckets }: OpenedService,
+  { connections, isClosing }: PublicListener,
+  {
+    logPath,
+    metrics,
+    refusalLog,
+    clientAddress,
+  }: {
+    readonly logPath: string;
+    readonly metrics: Metrics;
+    readonly refusalLog: RefusalLog;
+    readonly clientAddress: ClientAddress;
+  },
+): readonly SubmissionEndpoint[] {
+  if (submission === undefined || metrics.submissions === undefined) return [];
+  const { config, chains, submissions } = submission;
+  const destinations = { metrics: metrics.submissions, serviceLog, refusalLog, audit };
+  return [
+    new SubmissionEndpoint({
+      logPath,
+      chains,
+      submissions,
+      access: createAccessCheck(logAccess, clientAddress),
+      clientAddress,
+      limiter: config.rateLimit && loggingLimiter(config.rateLimit, 'submission', { clock, buckets }),
+      maxInFlight: config.maxInFlight,
+      records: new SubmissionRecords(log.identity.name, destinations),
+      accepted: connections.accepted,
+      isClosing,
     }),
   ];
 }

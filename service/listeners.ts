@@ -1,17 +1,13 @@
 /** Puts what a service has opened on the network. */
-import type { Server as HttpServer } from 'node:http';
-import type { Server as TlsServer } from 'node:https';
-import type { Server } from 'node:net';
 import type { Clock } from '../core/clock.ts';
-import { createClientAddress, createProxyCheck } from '../server/http/client-address.ts';
-import { guardConnections, type ConnectionGuard } from '../server/http/connection-guard.ts';
-import { watchConnections, type Drain } from '../server/http/drain.ts';
-import { createHttpServer, createPlainHttp2Server, listen, onHttp2 } from '../server/http/http-listener.ts';
-import { Http2Connections } from '../server/http2/http2-connections.ts';
-import { lameDuck } from '../server/http/lame-duck.ts';
+import type { CountedLimit } from '../server/fulcio/in-flight-limit.ts';
+import { guardConnections } from '../server/http/connection-guard.ts';
+import { watchConnections } from '../server/http/drain.ts';
+import { createHttpServer, listen } from '../server/http/http-listener.ts';
 import type { ListenAddress } from '../server/http/listen-address.ts';
 import { LogWatch } from '../server/operator/log-watch.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
+import type { WorkersStatus } from '../server/operator/service-sources.ts';
 import { TimestampWatch } from '../server/operator/timestamp-watch.ts';
 import { TrustWatch } from '../server/operator/trust-watch.ts';
 import { logPath } from '../server/log/log-routes.ts';
@@ -22,7 +18,13 @@ import {
   type TlsFollower,
   type TlsPair,
 } from '../server/http/tls-certificate.ts';
-import { createHandlers, type OpenedService } from './handlers.ts';
+import { createHandlers, type Handlers, type OpenedService } from './handlers.ts';
+import {
+  PublicListeners,
+  type PublicAddresses,
+  type PublicHandlers,
+  type PublicListening,
+} from './public-listeners.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
 
 /** Where and how a service listens. */
@@ -59,13 +61,27 @@ export interface Listeners {
   checkTls(): Promise<void>;
 }
 
-const CONNECTIONS = 4096;
 const OPERATOR_CONNECTIONS = 64;
-const GRPC_CONNECTIONS = 1024;
 const TLS_INTERVAL = 10_000;
 
-/** Milliseconds for which requests that are under way may go on at the end. */
-const GRACE = 25_000;
+/** What takes the connections of clients: the listeners of this thread, or those of several. */
+export interface ClientSide extends Pick<PublicListeners, 'accepted' | 'renew' | 'end' | 'abandon'> {
+  /** Has `handlers` answer. To be called once, before it listens. */
+  serve(handlers: ServingHandlers): void;
+  /** Listens. Rejects with ListenError. */
+  listen(): Promise<PublicListening>;
+  /** The threads, where there are several, and the count of signing requests that they share. */
+  readonly workers?: { status(): WorkersStatus } | undefined;
+  readonly inFlight?: CountedLimit | undefined;
+}
+
+/** What a {@link ClientSide} has answer. */
+export type ServingHandlers = Handlers & Pick<PublicHandlers, 'onUntrustedProxy'>;
+
+/** Makes what takes the connections of clients. */
+type OpenClientSide = (addresses: PublicAddresses, pair: TlsPair | undefined) => ClientSide;
+
+const inThisThread: OpenClientSide = (addresses, pair) => new PublicListeners(addresses, pair);
 
 /** Listens, and registers in `shutdown` how that ends; also what a start that fails has opened. Rejects with ListenError or
  * TlsError. */
@@ -73,54 +89,55 @@ export async function startListeners(
   service: OpenedService,
   options: NetworkOptions,
   shutdown: ShutdownOrder,
+  openClientSide = inThisThread,
 ): Promise<Listeners> {
   const { log, serviceLog, clock, settings } = service;
   const { idleTimeoutMs } = settings.limits;
   const shutdownDelayMs = settings.shutdownDelay * 1000;
   const pair = options.tls === undefined ? undefined : await loadTlsPair(options.tls, clock());
   const grpcWithTls = pair !== undefined && settings.grpc.withTls;
-  const server = createHttpServer(pair, idleTimeoutMs, grpcWithTls);
-  const drain = watchConnections(server);
-  const connections = guardConnections(server, options.maxConnections ?? CONNECTIONS);
-  const grpcAddress = options.grpcListen ?? settings.grpc.listen ?? options.defaultGrpcListen;
-  const plainGrpc = grpcAddress && openPlainGrpc(grpcAddress);
+  const grpcListen = options.grpcListen ?? settings.grpc.listen ?? options.defaultGrpcListen;
+  const { trustedProxies } = settings;
+  const { listen: publicListen, maxConnections } = options;
+  const clients = openClientSide(
+    { listen: publicListen, grpcListen, grpcWithTls, idleTimeoutMs, maxConnections, trustedProxies },
+    pair,
+  );
   const operator = createHttpServer(undefined, idleTimeoutMs);
   const drainOperator = watchConnections(operator);
   guardConnections(operator, OPERATOR_CONNECTIONS);
   const tls =
     options.tls === undefined || pair === undefined
       ? undefined
-      : followTls(options.tls, pair, server, clock, serviceLog);
+      : followTls(options.tls, pair, clients, clock, serviceLog);
   shutdown.clients.add(() => tls?.stop());
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
   // Kept, because a server that is draining has no address any more.
   let listeningUrl = '';
   const baseUrl = (): string => settings.publicUrl ?? listeningUrl;
-  const accepted = (): number => connections.accepted() + (plainGrpc?.connections.accepted() ?? 0);
-  const takesGrpc = grpcWithTls || plainGrpc !== undefined;
-  const handlers = createHandlers(service, { isClosing, tls, takesGrpc, baseUrl, connections: { accepted } });
-  const http2 =
-    handlers.grpc &&
-    new Http2Connections(idleTimeoutMs, handlers.grpc.answer, undefined, handlers.grpc.report, {
-      isProxy: createProxyCheck(settings.trustedProxies),
-      clientAddress: createClientAddress(settings.trustedProxies),
-      onUntrustedProxy: untrustedProxyNote(serviceLog),
-    });
-  if (http2 !== undefined && grpcWithTls) onHttp2(server, http2.serve);
-  if (http2 !== undefined && plainGrpc !== undefined) onHttp2(plainGrpc.server, http2.serve);
+  const takesGrpc = grpcWithTls || grpcListen !== undefined;
+  const { accepted, workers, inFlight } = clients;
+  const handlers = createHandlers(service, {
+    isClosing,
+    tls,
+    takesGrpc,
+    baseUrl,
+    workers,
+    inFlight,
+    connections: { accepted },
+  });
+  clients.serve({ ...handlers, onUntrustedProxy: untrustedProxyNote(serviceLog) });
   shutdown.records.add(() => {
     handlers.refusalLog.close();
   });
-  server.on('request', handlers.public);
   operator.on('request', handlers.operator);
   // The operator's listener first: when the public one answers, everything is up.
   const metrics = await listen(operator, options.metricsListen, '--metrics-listen');
   shutdown.stores.add(() => drainOperator(0));
-  const grpc = plainGrpc && (await listen(plainGrpc.server, plainGrpc.address, '--grpc-listen'));
   // Also where the start fails from here on; by then there is nothing to drain in order.
-  shutdown.stores.add(() => plainGrpc?.drain(0));
-  const { url, address } = await listen(server, options.listen, '--listen');
+  shutdown.stores.add(() => clients.abandon());
+  const { url, address, grpcAddress } = await clients.listen();
   listeningUrl = url;
   const listening = {
     url,
@@ -128,10 +145,11 @@ export async function startListeners(
     logUrl: `${baseUrl()}${logPath(log)}`,
     listen: address,
     metricsListen: metrics.address,
-    grpcListen: grpc?.address,
+    grpcListen: grpcAddress,
     grpcWithTls,
   };
-  serviceLog.note('info', 'started', { ...listening, logSize: log.status().size });
+  const threads = workers === undefined ? {} : { workers: workers.status().running };
+  serviceLog.note('info', 'started', { ...listening, ...threads, logSize: log.status().size });
   shutdown.closedLine.add(() => {
     serviceLog.note('info', 'closed', {});
     serviceLog.flush();
@@ -164,15 +182,7 @@ export async function startListeners(
     closing.abort();
     tls?.stop();
     serviceLog.note('info', 'closing', { signing: handlers.inFlight.signing });
-    const end = async (one: Server, drainOne: Drain): Promise<void> => {
-      await lameDuck(one, shutdownDelayMs);
-      http2?.end();
-      await drainOne(GRACE);
-    };
-    await Promise.all([
-      end(server, drain),
-      plainGrpc === undefined ? undefined : end(plainGrpc.server, plainGrpc.drain),
-    ]);
+    await clients.end(shutdownDelayMs);
   });
   return { ...listening, shutdownDelayMs, checkTls: async () => tls?.check() };
 }
@@ -189,37 +199,22 @@ function untrustedProxyNote(serviceLog: ServiceLog): (address: string) => void {
   };
 }
 
-/** A listener that is not on the network yet. */
-interface PlainGrpc {
-  readonly address: ListenAddress;
-  readonly server: Server;
-  readonly drain: Drain;
-  readonly connections: ConnectionGuard;
-}
-
-function openPlainGrpc(address: ListenAddress): PlainGrpc {
-  const server = createPlainHttp2Server();
-  const drain = watchConnections(server);
-  return { address, server, drain, connections: guardConnections(server, GRPC_CONNECTIONS) };
-}
-
 /** Puts each renewed pair into the running server; a bad one is logged and not used. */
 function followTls(
   files: TlsFiles,
   first: TlsPair,
-  server: HttpServer | TlsServer,
+  server: Pick<ClientSide, 'renew'>,
   clock: Clock,
   serviceLog: ServiceLog,
 ): TlsFollower {
-  if (!('setSecureContext' in server)) throw new TypeError('this service does not speak TLS');
   return followTlsPair({
     files,
     first,
     clock,
     intervalMs: TLS_INTERVAL,
-    onRenewed: ({ cert, key, notAfter }) => {
-      server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' });
-      serviceLog.note('info', 'TLS certificate renewed', { notAfter: new Date(notAfter).toISOString() });
+    onRenewed: (pair) => {
+      server.renew(pair);
+      serviceLog.note('info', 'TLS certificate renewed', { notAfter: new Date(pair.notAfter).toISOString() });
     },
     onRefused: (error) => {
       const sentence = error instanceof Error ? error.message : String(error);

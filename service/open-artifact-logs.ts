@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { LogConfig } from '../config/settings/log-config.ts';
 import type { ArtifactLogConfig } from '../config/settings/artifact-log-config.ts';
 import type { Clock, SteadyClock } from '../core/clock.ts';
 import {
@@ -16,6 +17,7 @@ import { openEndedArtifactLog, prepareArtifactLog } from '../rekor/open-artifact
 import { readArtifactLogIdentity, type ArtifactLogIdentity } from '../rekor/log-identity.ts';
 import type { SearchIndex } from '../search/search-index.ts';
 import { LogError } from '../tlog/core/log-error.ts';
+import type { WitnessSettings } from '../tlog/witness-settings.ts';
 import { readAdmittedKeys } from './admitted-keys.ts';
 import { openArtifactSearch } from './open-searches.ts';
 import type { ShutdownOrder } from './shutdown-order.ts';
@@ -32,6 +34,10 @@ interface ArtifactLogsOptions {
   readonly passphrase: string | undefined;
   readonly clock: Clock;
   readonly steadyClock: SteadyClock | undefined;
+  /** The second place that their heads are held to. */
+  readonly anchor: LogConfig['anchor'];
+  /** Who cosigns heads of the log for Rekor v2: checkpoints of the first API have no signature that witnesses take. */
+  readonly witnesses?: WitnessSettings | undefined;
 }
 
 /** The logs of artifacts of a service. */
@@ -85,7 +91,7 @@ export async function prepareArtifactLogs(
   options: ArtifactLogsOptions,
   shutdown: ShutdownOrder,
 ): Promise<PreparedArtifactLogs> {
-  const { paths, config, passphrase, clock, steadyClock } = options;
+  const { paths, config, passphrase, clock, steadyClock, anchor, witnesses } = options;
   const warnings: string[] = [];
   const prepared: (ArtifactSuccession & { readonly open: () => Promise<ArtifactLog> })[] = [];
   for (const api of ([1, 2] as const).filter((one) => config[`v${one}`])) {
@@ -95,7 +101,14 @@ export async function prepareArtifactLogs(
     const identity = await readArtifactLogIdentity(current.directory);
     if (!isRightlyNamed(current, identity, options, warnings)) continue;
     const signer = await openKey(current.key, passphrase);
-    const one = await prepareArtifactLog({ directory: current.directory, signer, clock, steadyClock });
+    const one = await prepareArtifactLog({
+      directory: current.directory,
+      signer,
+      clock,
+      steadyClock,
+      anchor,
+      witnesses: api === 2 ? witnesses : undefined,
+    });
     let locked: Pick<ArtifactLog, 'close'> = one;
     shutdown.stores.add(() => locked.close());
     prepared.push({

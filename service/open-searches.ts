@@ -11,6 +11,7 @@ import {
   searchableLog,
   signatureView,
   type RedactedEntries,
+  type SearchableLog,
 } from '../search/searchable-log.ts';
 import type { FormerCertificates } from './former-certificates.ts';
 
@@ -22,7 +23,7 @@ const searchedArtifacts = (log: ArtifactLog): SearchedLog<LoggedEntry> => ({
 });
 
 const redactedIn = (log: ArtifactLog): RedactedEntries<LoggedEntry> => ({
-  count: log.redactions.entries.size,
+  indexes: log.redactions.entries,
   read: async () =>
     (await log.entriesAt([...log.redactions.entries.keys()])).filter((entry) => entry !== undefined),
 });
@@ -44,10 +45,52 @@ export const openCertificateSearch = (
     searchedCertificates(tree),
   );
 
+/** The index of the certificate log in use, where logs follow each other while the service runs. */
+export class SearchInUse {
+  #log: Pick<CtLog, 'tree'>;
+  #index: SearchIndex<CertificateEntry>;
+
+  constructor(log: Pick<CtLog, 'identity' | 'tree'>, directory: string) {
+    this.#log = log;
+    this.#index = openCertificateSearch(log, directory);
+  }
+
+  get failure(): string | undefined {
+    return this.#index.failure;
+  }
+
+  /** From now on that log is searched, and the one before no more. Resolves when the thread of its index has ended. */
+  async follow(log: Pick<CtLog, 'identity' | 'tree'>, directory: string): Promise<void> {
+    const former = this.#index;
+    this.#log = log;
+    this.#index = openCertificateSearch(log, directory);
+    await former.close();
+  }
+
+  close(): Promise<void> {
+    return this.#index.close();
+  }
+
+  readonly size = (): number => searchedCertificates(this.#log.tree).size();
+
+  readonly entriesFrom = (first: number): Promise<readonly CertificateEntry[]> =>
+    searchedCertificates(this.#log.tree).entriesFrom(first);
+
+  readonly entryAt = (index: number): Promise<CertificateEntry | undefined> =>
+    searchedCertificates(this.#log.tree).entryAt(index);
+
+  readonly ready = (): Promise<void> => this.#index.ready();
+
+  readonly search: SearchIndex<CertificateEntry>['search'] = (query) => this.#index.search(query);
+}
+
+/** What finds the entries of the certificate log in use. */
+export type CertificateSearch = SearchIndex<CertificateEntry> | SearchInUse;
+
 /** The logs of a service, each with its index. */
 interface SearchedLogs {
   readonly log: Pick<CtLog, 'identity' | 'tree'>;
-  readonly search: SearchIndex<CertificateEntry>;
+  readonly search: CertificateSearch;
   readonly formerCertificates?: Pick<FormerCertificates, 'logs'> | undefined;
   readonly artifacts?:
     | {
@@ -69,12 +112,22 @@ interface NamedSearch {
 /** Searches over all of them: the certificate log in use first, the logs of artifacts in use next, then the former ones. */
 export function searchesOf({ log, search, artifacts, formerCertificates }: SearchedLogs): LogSearch {
   const { origin, logId } = log.identity;
-  const certificates = searchableLog(
+  const one = searchableLog(
     { name: 'certificates', origin, logId, kind: 'certificates' },
-    searchedCertificates(log.tree),
+    search instanceof SearchInUse ? search : searchedCertificates(log.tree),
     search,
     certificateView,
   );
+  const certificates: SearchableLog = {
+    ...one,
+    // Another one at another time, where logs follow each other.
+    get origin() {
+      return log.identity.origin;
+    },
+    get logId() {
+      return log.identity.logId;
+    },
+  };
   const inUse = (artifacts?.logs ?? []).flatMap((one, i) => {
     const [name, index] = [artifacts?.names[i], artifacts?.searches[i]];
     return name === undefined || index === undefined ? [] : [{ name, log: one, search: index }];

@@ -1,8 +1,11 @@
 /** The composition root: opens a data directory and everything of a running service in order, and ends it in order. */
+import { availableParallelism } from 'node:os';
 import { openAudit, type Audit } from '../audit/audit.ts';
 import { loadConfig, type LoadedConfig } from '../config/load/load.ts';
 import type { MayflyConfig } from '../config/settings/mayfly-config.ts';
 import type { Clock } from '../core/clock.ts';
+import { MayflyError } from '../core/errors.ts';
+import { removeLeftovers } from '../instance/change-lock.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { ownHosts } from '../server/http/own-hosts.ts';
 import { requireProtectedTransport, urlHost } from '../server/http/listen-address.ts';
@@ -22,8 +25,10 @@ import { instanceTargets } from '../trust/tuf/instance-targets.ts';
 import { openTuf, tufRootKeyOpener, urlsOfService } from './open-tuf.ts';
 import { openEntryLines } from './entry-lines.ts';
 import { namedLogs } from './open-artifact-logs.ts';
+import { openServiceWitness } from './open-witness.ts';
 import { recordRedactions } from './redaction-records.ts';
 import { ShutdownOrder } from './shutdown-order.ts';
+import { canShareAddress, HttpWorkers, type WorkersOptions } from './workers/http-workers.ts';
 
 /** A service to be opened. */
 interface ServiceOptions extends StoreOptions, NetworkOptions {
@@ -35,6 +40,10 @@ interface ServiceOptions extends StoreOptions, NetworkOptions {
   readonly behindTlsProxy?: boolean | undefined;
   /** How a shell calls this program: for commands that the log advises. */
   readonly program: string;
+  /** Threads that take connections, or one for each core; default: what the configuration says. */
+  readonly workers?: number | 'auto' | undefined;
+  /** Whether certificates are to be in no log, and carry no SCT. */
+  readonly insecureNoLog?: boolean | undefined;
   /** Without it the service is for production. */
   readonly development?: Development | undefined;
   /** Where the service log goes; default: standard error. */
@@ -64,7 +73,7 @@ const DRAIN_LOG_MS = 1_000;
  *
  * 1. the data directory and the configuration, which are cheap to read and likely to be wrong; the service log;
  * 2. keys, and the logs, which are locked and found right; what was refused up to here changed no file;
- * 3. the policy, with the file of used tokens where a block wants one; then the logs themselves, for writing;
+ * 3. what killed commands left is removed; the policy, with the file of used tokens where a block wants one; then the logs themselves, for writing;
  * 4. the audit; the TUF repository, which is read and signed before anybody can ask for it;
  * 5. the listeners: TLS files, the operator's port, the public port;
  * 6. in the background, the issuers' keys, and the logs beside the one in use; and the configuration is followed.
@@ -91,17 +100,23 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   const { mayfly } = config;
   const serviceLog = openServiceLog(mayfly.logLevel, options.logOutput, shutdown);
   const warnings = [...directory.warnings];
+  requireOneLog(mayfly, options);
   requireProtectedGrpc(mayfly, options);
   const logAccess = await openLogAccess(mayfly, options, (sentence) => warnings.push(sentence));
   const clients = { clientHost: clientHostOf(options, mayfly), isDevelopment: development !== undefined };
   const stores = await openStores({ ...options, ...clients }, directory, config, serviceLog, shutdown);
   const { authority, log, artifacts, policy, compiler } = stores;
   await development?.configuration.commit();
+  if (options.insecureNoLog === true) warnings.push(NO_LOG);
+  await removeLeftovers(directory.paths);
   warnings.push(...authority.faults.map(({ message, hint = '' }) => `${message}. ${hint}`), ...log.warnings);
   warnings.push(...(artifacts?.logs.flatMap((one) => one.warnings) ?? []));
   warnings.push(...falseRedactions(artifacts));
   warnings.push(...untimedEntries(stores), ...crowdedGrpc(mayfly, options));
   for (const sentence of warnings) serviceLog.note('warn', 'warning', { sentence });
+  // Only now: what a failed start has not said is said by the next one.
+  for (const one of [log, ...(artifacts?.logs ?? [])]) await one.noteUse();
+  for (const sentence of log.notes) serviceLog.note('info', 'log store', { sentence });
   logFindings(configFile, config, options, serviceLog);
   const audit = await openAuditOf(mayfly, clock, serviceLog, shutdown);
   await recordRedactions(namedLogs(artifacts), { audit, serviceLog });
@@ -112,7 +127,16 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     serviceLog,
   });
   for (const entries of entryLines.values()) shutdown.records.add(() => entries.close());
-  const follower = new ConfigurationFollower({ started, policy, compiler, clock, log: serviceLog, program });
+  const workers = await openWorkers(options, { ...stores, audit, serviceLog, config });
+  const follower = new ConfigurationFollower({
+    started,
+    policy,
+    compiler,
+    clock,
+    log: serviceLog,
+    program,
+    workers,
+  });
   shutdown.following.add(() => follower.close());
   const logSize = log.status().size;
   const { paths } = directory;
@@ -128,11 +152,19 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
     settings: mayfly,
     trustPlaces: directory.paths,
     logAccess,
+    isUnlogged: options.insecureNoLog,
     tuf,
     isDevelopment: development !== undefined,
     acceptHost: development && ownHosts(options, development.publicHost),
   };
-  const listeners = await startListeners(service, options, shutdown);
+  if (mayfly.witness !== undefined) {
+    const warn = (sentence: string): void => {
+      serviceLog.note('warn', 'warning', { sentence });
+    };
+    const witness = await openServiceWitness(mayfly.witness, { clock, note: serviceLog.note, warn });
+    shutdown.clients.add(() => witness.close());
+  }
+  const listeners = await startListeners(service, options, shutdown, workers?.openClientSide);
   // Keys are fetched in the background: an issuer that is down must not keep the service from starting.
   void policy.current.fetchKeys().then((issuerWarnings) => {
     for (const warning of issuerWarnings) serviceLog.note('warn', 'issuer warning', { ...warning });
@@ -140,7 +172,9 @@ async function open(options: ServiceOptions, shutdown: ShutdownOrder): Promise<R
   // So are the other logs looked at: what is wrong with one of them must not keep this one from issuing.
   void stores.otherLogs.start().then(() => {
     stores.formerCertificates.start();
+    stores.shards?.start();
   });
+  stores.scrubbing?.start();
   follower.start();
   const isDevelopment = development !== undefined;
   const { publicUrl, timestamps } = mayfly;
@@ -242,6 +276,25 @@ async function openLogAccess(
   return access;
 }
 
+/** Two settings that say where certificates are logged. */
+class LogChoiceError extends MayflyError<'LOG_AND_NONE'> {}
+
+/** Throws {@link LogChoiceError} where a log is named and none is to be used. */
+function requireOneLog({ outsideLog }: MayflyConfig, { insecureNoLog }: ServiceOptions): void {
+  if (outsideLog === undefined || insecureNoLog !== true) return;
+  throw new LogChoiceError(
+    'LOG_AND_NONE',
+    'ct-log-url names a log, and --insecure-no-log says that there is none',
+    {
+      hint: 'Leave one of them out.',
+    },
+  );
+}
+
+/** Said at the start. */
+const NO_LOG =
+  'INSECURE: certificates are in no log and carry no SCT (--insecure-no-log): nobody can see what is issued, and verifiers that ask for an SCT refuse them';
+
 /** Logs what works in the configuration but should be known. */
 function logFindings(
   configFile: string,
@@ -252,6 +305,22 @@ function logFindings(
   const news = development === undefined ? findings : newsOf(findings, development);
   for (const warning of configWarnings(configFile, news, program))
     serviceLog.note('warn', 'warning', { ...warning });
+}
+
+/** Undefined where this thread takes the connections: with one worker, where certificates go to a log of somebody else, and, with a warning, where there cannot be more. */
+async function openWorkers(
+  { workers, insecureNoLog, development }: ServiceOptions,
+  parts: Omit<WorkersOptions, 'count'>,
+): Promise<HttpWorkers | undefined> {
+  if (insecureNoLog === true || parts.config.mayfly.outsideLog !== undefined) return undefined;
+  const wanted = workers ?? (development === undefined ? parts.config.mayfly.workers : 1);
+  const count = wanted === 'auto' ? availableParallelism() : wanted;
+  if (count === 1) return undefined;
+  if (await canShareAddress()) return new HttpWorkers({ ...parts, count });
+  parts.serviceLog.note('warn', 'warning', {
+    sentence: `one worker instead of ${count}: this system, or this version of Node, does not deal the connections of one address out to several threads`,
+  });
+  return undefined;
 }
 
 /** Undefined without `mayfly.audit`. */

@@ -1,4 +1,5 @@
 import { messageOf } from '../core/errors.ts';
+import type { EndedLog } from '../ct-log/end-log.ts';
 import type { CtLogIdentity } from '../ct-log/log-identity.ts';
 import { openReadOnlyCtLog, type ReadOnlyCtLog } from '../ct-log/read-only-log.ts';
 import type { CertificateLogPaths } from '../instance/data-paths.ts';
@@ -15,7 +16,7 @@ export interface OtherLogContext {
   /** The CA chain, DER, issuing CA first, root last. */
   readonly chain: readonly Uint8Array[];
   /** Milliseconds since the epoch: when the log in use was made. Logs that are older were in use before it. */
-  readonly currentBirth: number;
+  readonly currentBirth: () => number;
 }
 
 /** One log beside the one in use: opened when somebody reads it, with public keys alone. */
@@ -32,9 +33,15 @@ export class OtherLog {
   /** Why it could not be ended, the last time. */
   endFailure: string | undefined;
 
-  constructor(paths: CertificateLogPaths, context: OtherLogContext) {
+  /** `known`: the log as it was in use in this process until now. */
+  constructor(
+    paths: CertificateLogPaths,
+    context: OtherLogContext,
+    known?: { readonly identity: CtLogIdentity; readonly size: number },
+  ) {
     this.paths = paths;
     this.#context = context;
+    this.#known = known;
   }
 
   /** Who it is; undefined when it was never read. */
@@ -51,7 +58,7 @@ export class OtherLog {
   get state(): Exclude<LogState, 'current'> | undefined {
     if (this.#known === undefined) return undefined;
     if (this.#known.frozenAt !== undefined) return 'frozen';
-    return this.#known.identity.createdAt < this.#context.currentBirth ? 'ending' : 'staged';
+    return this.#known.identity.createdAt < this.#context.currentBirth() ? 'ending' : 'staged';
   }
 
   /** Why it cannot be read as a whole; undefined when nothing is known to be wrong. */
@@ -82,18 +89,21 @@ export class OtherLog {
     return this.#opening;
   }
 
-  /** Notes its state again, unless it has ended and was found right. Never rejects. */
+  /** Notes its state again, unless it has ended and was found right, or is being ended, which may take long: then what is known of it counts. Never rejects. */
   async look(): Promise<void> {
+    if (this.#ending !== undefined && this.#known !== undefined) return;
     if (this.state === 'frozen' && this.#failure === undefined) return;
     await this.open().catch(() => undefined);
   }
 
-  /** Runs what ends it, once at a time; reads wait for it. Never rejects. */
-  async end(work: () => Promise<void>): Promise<void> {
-    await this.close();
-    this.#ending ??= work()
+  /** Runs what ends it, once at a time; reads of its files wait for it. Never rejects. */
+  async end(work: () => Promise<EndedLog>): Promise<void> {
+    // Nobody reads it meanwhile, not even in the turn in which it ceases to be in use.
+    this.#ending ??= this.close()
+      .then(work)
       .then(
-        () => {
+        ({ identity, head: { size }, frozenAt }) => {
+          this.#known = { identity, size, frozenAt };
           this.endFailure = undefined;
         },
         (error: unknown) => {

@@ -33,8 +33,9 @@ const MAX_OPEN = 4;
 
 /** Serves them. Nothing that is wrong with them stops the service. */
 export class OtherLogs implements OtherLogReads {
-  readonly currentName: string;
   readonly #options: OtherLogsOptions;
+  readonly #context: OtherLogContext;
+  #current: CtLogIdentity;
   readonly #logs = new Map<string, OtherLog>();
   /** Name → the sentence of the line that says that it fails. */
   readonly #noted = new Map<string, string>();
@@ -45,13 +46,40 @@ export class OtherLogs implements OtherLogReads {
 
   constructor(options: OtherLogsOptions) {
     this.#options = options;
-    this.currentName = options.current.name;
+    this.#current = options.current;
+    this.#context = { chain: options.chain, currentBirth: () => this.#current.createdAt };
+  }
+
+  get currentName(): string {
+    return this.#current.name;
+  }
+
+  /**
+   * The log in use from now on. The one before ends: `closeFormer` closes it, once it has answered for what it was handed; who reads it waits until it has ended, and then
+   * reads what it ended with. Resolves when it has, or when that failed and is tried again later. Never rejects.
+   */
+  async follow(
+    current: CtLogIdentity,
+    former: { readonly identity: CtLogIdentity; readonly size: number },
+    closeFormer: () => Promise<void>,
+  ): Promise<void> {
+    const next = this.#logs.get(current.name);
+    this.#logs.delete(current.name);
+    this.#current = current;
+    const log = new OtherLog(
+      certificateLogPaths(this.#options.paths, former.identity.name),
+      this.#context,
+      former,
+    );
+    this.#logs.set(former.identity.name, log);
+    await Promise.all([this.#end(log, closeFormer), next?.close()]);
+    this.#noteFailures();
   }
 
   /** Looks at all of them now, ends those that were in use before, and does so again now and then. Never rejects. */
   start(): Promise<void> {
-    this.#timer = setInterval(() => void this.#look(), ROUND).unref();
-    return this.#look();
+    this.#timer = setInterval(() => void this.look(), ROUND).unref();
+    return this.look();
   }
 
   status(): readonly OtherLogStatus[] {
@@ -61,6 +89,10 @@ export class OtherLogs implements OtherLogReads {
       size,
       failure: failure ?? (endFailure && `its end cannot be noted: ${endFailure}`),
     }));
+  }
+
+  known(): readonly CtLogIdentity[] {
+    return [...this.#logs.values()].flatMap(({ identity }) => identity ?? []);
   }
 
   async list(): Promise<readonly ListedLog[]> {
@@ -90,7 +122,8 @@ export class OtherLogs implements OtherLogReads {
     await Promise.all([...this.#logs.values()].map((log) => log.close()));
   }
 
-  #look(): Promise<void> {
+  /** Looks at all of them now. Never rejects. */
+  look(): Promise<void> {
     this.#round ??= this.#lookAtAll().finally(() => {
       this.#round = undefined;
     });
@@ -108,11 +141,13 @@ export class OtherLogs implements OtherLogReads {
     this.#noteFailures();
   }
 
-  async #end(log: OtherLog): Promise<void> {
+  async #end(log: OtherLog, closeFirst?: () => Promise<void>): Promise<void> {
     const { note, end } = this.#options;
     await log.end(async () => {
-      const { identity, head } = await end(log.paths);
-      note('info', 'former log ended', { log: identity.name, size: head.size });
+      await closeFirst?.();
+      const ended = await end(log.paths);
+      note('info', 'former log ended', { log: ended.identity.name, size: ended.head.size });
+      return ended;
     });
   }
 
@@ -149,13 +184,12 @@ export class OtherLogs implements OtherLogReads {
   }
 
   async #scanNow(): Promise<void> {
-    const { paths, chain, current } = this.#options;
+    const { paths } = this.#options;
     const found = await logNamesIn(paths).catch(() => undefined);
     if (found === undefined) return;
-    const context = { chain, currentBirth: current.createdAt };
     for (const name of found)
-      if (name !== current.name && !this.#logs.has(name))
-        this.#logs.set(name, new OtherLog(certificateLogPaths(paths, name), context));
+      if (name !== this.#current.name && !this.#logs.has(name))
+        this.#logs.set(name, new OtherLog(certificateLogPaths(paths, name), this.#context));
     for (const [name, log] of this.#logs) {
       if (found.includes(name)) continue;
       this.#logs.delete(name);

@@ -10,7 +10,8 @@ import { TrustedWindow } from './trusted-window.ts';
 interface SigningParts {
   /** DER of the certificate of the issuing CA. */
   readonly certificate: Uint8Array;
-  readonly logId: Uint8Array;
+  /** Of the log in use, which may be another one when the ledger is read again. */
+  readonly logId: () => Uint8Array;
   /** False for a log that was ended on purpose: nothing is issued, and its time may have ended too. */
   readonly isIssuing: () => boolean;
   /** The logs of artifacts that are served; one that was ended on purpose signs nothing new. */
@@ -44,7 +45,7 @@ export class TrustedParts {
     );
     this.#log = new TrustedWindow(
       ledger,
-      ({ certificateLogs }) => certificateLogs.find((log) => equalBytes(log.logId, logId))?.window,
+      ({ certificateLogs }) => certificateLogs.find((log) => equalBytes(log.logId, logId()))?.window,
     );
     this.#certificateEnd = parseCertificate(certificate).notAfter;
     this.#isIssuing = isIssuing;

@@ -1,7 +1,7 @@
 /** What is kept of each decision over a signing request: numbers, the service log, and the audit where there is one. */
 import { AuditError } from '../../audit/audit-error.ts';
 import type { Audit } from '../../audit/audit.ts';
-import type { IssuedDecision, RefusedDecision } from '../../ca/decision.ts';
+import type { IssuedDecision, RefusedDecision, ReleasedDecision } from '../../ca/decision.ts';
 import { MayflyError } from '../../core/errors.ts';
 import { IssuerFault } from '../../oidc/keys/issuer-fault.ts';
 import { ReplayFault } from '../../policy/replay/replay-fault.ts';
@@ -9,7 +9,7 @@ import { LogError } from '../../tlog/core/log-error.ts';
 import type { Metrics } from '../operator/metrics.ts';
 import type { RefusalLog } from '../operator/refusal-log.ts';
 import { refusedLine } from '../operator/refused-line.ts';
-import type { ServiceLog } from '../operator/service-log.ts';
+import type { RefusedLine, ServiceLog } from '../operator/service-log.ts';
 import type { Problem } from '../reasons/problem.ts';
 
 /** Where decisions are kept. */
@@ -22,39 +22,53 @@ interface Destinations {
   readonly audit?: Audit | undefined;
 }
 
+/** Keeps each decision: {@link DecisionRecords}, or what hands it to the thread that has them. */
+export interface Records {
+  /** Before the certificate leaves. Where this returns a promise, the certificate has to wait for it, and does not leave when
+   * it is rejected. */
+  audit(decision: IssuedDecision): Promise<void> | undefined;
+  /** As the certificate leaves. */
+  issued(decision: ReleasedDecision): void;
+  /** As the refusal leaves. */
+  refused(decision: RefusedDecision, problem: Problem): void;
+}
+
 /** Keeps decisions. */
-export class DecisionRecords {
+export class DecisionRecords implements Records {
   readonly #destinations: Destinations;
 
   constructor(destinations: Destinations) {
     this.#destinations = destinations;
   }
 
-  /** Before the certificate leaves. Where this returns a promise, the certificate has to wait for it, and does not leave when
-   * it is rejected. */
   audit(decision: IssuedDecision): Promise<void> | undefined {
     return this.#destinations.audit?.issued(decision);
   }
 
-  /** As the certificate leaves. */
-  issued(decision: IssuedDecision): void {
+  issued(decision: ReleasedDecision): void {
     const { metrics, serviceLog, audit } = this.#destinations;
     metrics.issued(decision);
     if (audit === undefined) serviceLog.issued(decision);
   }
 
-  /** As the refusal leaves. */
   refused(decision: RefusedDecision, problem: Problem): void {
+    this.keep(decision, problem.reason, () => lineOf(decision, problem));
+  }
+
+  /** The same of a refusal with this reason; `line` makes its line in the service log, if it has one. */
+  keep(decision: RefusedDecision, reason: string, line: () => RefusedLine): void {
     const { metrics, serviceLog, refusalLog, audit } = this.#destinations;
-    const { reason } = problem;
     metrics.refused(decision, reason);
     // A flood fills neither: a refusal that the audit only counts has no line in the service log either.
     const hasLine =
       audit === undefined ? refusalLog.take(decision.issuerBlock, reason) : audit.refused(decision, reason);
-    const { caller, error } = decision;
-    if (hasLine) serviceLog.refused(refusedLine(problem, caller, error, wasReported(error)));
+    if (hasLine) serviceLog.refused(line());
   }
 }
+
+/** The line of the service log about a refusal. An error that an earlier line reported is not reported again. */
+export const lineOf = ({ caller, error }: RefusedDecision, problem: Problem): RefusedLine =>
+  refusedLine(problem, caller, error, wasReported(error));
 
 /** Faults that a line has reported. An issuer that is down, a replay guard whose thread ended, a log that stopped or an audit
  * that fails is tried once in a while, and until then every request that needs it fails with the one fault of that try:

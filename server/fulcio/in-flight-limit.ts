@@ -9,13 +9,19 @@ import { TransportError } from '../http/transport-error.ts';
 /** Requests whose RSA key waits to be looked at. Keys are looked at one after the other, those of 4096 bits for some 20 ms each. */
 const KEY_CHECKS = 128;
 
+/** Counts what is under way up to a limit: a `ConcurrencyLimit`, or one that several threads share. */
+export type CountedLimit = Pick<ConcurrencyLimit, 'used' | 'enter' | 'enterAnyway' | 'leave'>;
+
 /** The limits of one service. */
 export class InFlightLimit {
-  readonly #signing: ConcurrencyLimit;
-  readonly #keyChecks = new ConcurrencyLimit(KEY_CHECKS);
+  readonly #signing: CountedLimit;
+  readonly #keyChecks: ConcurrencyLimit;
 
-  constructor(maxInFlight: number) {
-    this.#signing = new ConcurrencyLimit(maxInFlight);
+  /** `signing` limits those that sign, by their number or in a count that threads share. One of `sharers` threads that share the
+   * places of those whose key waits. */
+  constructor(signing: number | CountedLimit, sharers = 1) {
+    this.#signing = typeof signing === 'number' ? new ConcurrencyLimit(signing) : signing;
+    this.#keyChecks = new ConcurrencyLimit(Math.ceil(KEY_CHECKS / sharers));
   }
 
   /** Requests that count against `max-in-flight`: the token is verified, and they are not decided. One whose RSA key waits
@@ -32,11 +38,11 @@ export class InFlightLimit {
 
 /** Holds at most one place: among the requests that sign, or among those whose key is looked at. */
 class InFlightSlot implements ConcurrencySlot {
-  readonly #signing: ConcurrencyLimit;
+  readonly #signing: CountedLimit;
   readonly #keyChecks: ConcurrencyLimit;
-  #held: ConcurrencyLimit | undefined;
+  #held: CountedLimit | undefined;
 
-  constructor(signing: ConcurrencyLimit, keyChecks: ConcurrencyLimit) {
+  constructor(signing: CountedLimit, keyChecks: ConcurrencyLimit) {
     this.#signing = signing;
     this.#keyChecks = keyChecks;
   }
@@ -63,7 +69,7 @@ class InFlightSlot implements ConcurrencySlot {
     this.#held = undefined;
   }
 
-  #enter(limit: ConcurrencyLimit): void {
+  #enter(limit: CountedLimit): void {
     if (!limit.enter()) throw busy();
     this.#held = limit;
   }

@@ -11,7 +11,7 @@ import {
 import type { Issuance, PendingCertificate } from '../../ca/issuance.ts';
 import type { SigningRequest } from '../../ca/signing-request.ts';
 import { problemOf, type Problem } from '../reasons/problem.ts';
-import type { DecisionRecords } from './decision-records.ts';
+import type { Records } from './decision-records.ts';
 import type { InFlightLimit } from './in-flight-limit.ts';
 
 /** What a caller is answered: the certificate of the decision, or the problem that it was refused for. */
@@ -29,10 +29,10 @@ interface SigningRefusal {
  */
 export class SigningCalls {
   readonly #issuance: Issuance;
-  readonly #records: DecisionRecords;
+  readonly #records: Records;
   readonly #limit: InFlightLimit;
 
-  constructor(issuance: Issuance, records: DecisionRecords, limit: InFlightLimit) {
+  constructor(issuance: Issuance, records: Records, limit: InFlightLimit) {
     this.#issuance = issuance;
     this.#records = records;
     this.#limit = limit;

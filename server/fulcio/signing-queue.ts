@@ -47,10 +47,10 @@ export class SigningQueue {
   /** Multiplexed connections on which a token was verified last. */
   readonly #trusted = new WeakSet();
 
-  /** `accepted` returns the number of connections accepted so far. */
-  constructor(calls: SigningCalls, accepted: AcceptCount) {
+  /** `accepted` returns the number of connections accepted so far. One of `sharers` queues that share the memory of bodies. */
+  constructor(calls: SigningCalls, accepted: AcceptCount, sharers = 1) {
     this.#calls = calls;
-    this.bodies = { memory: new BodyMemory(BODY_MEMORY), queue: new LargeBodyQueue(accepted) };
+    this.bodies = { memory: new BodyMemory(BODY_MEMORY / sharers), queue: new LargeBodyQueue(accepted) };
     this.#batcher = new Batcher(accepted);
   }
 

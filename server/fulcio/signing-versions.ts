@@ -19,11 +19,14 @@ export interface SigningVersion {
  * the leaf, the only part that changes: base64 and the armour need no escapes but for the line breaks. */
 export class SigningV2 implements SigningVersion {
   readonly path = '/api/v2/signingCert';
-  readonly #head = '{"signedCertificateEmbeddedSct":{"chain":{"certificates":["';
+  readonly #head: string;
   readonly #tail: string;
 
-  constructor({ chainJsonTail }: Authority) {
-    this.#tail = `"${chainJsonTail}]}}}`;
+  /** `hasSct`: whether certificates carry one. Without, Fulcio calls it detached, and there is none. */
+  constructor({ chainJsonTail }: Authority, hasSct = true) {
+    const kind = hasSct ? 'signedCertificateEmbeddedSct' : 'signedCertificateDetachedSct';
+    this.#head = `{"${kind}":{"chain":{"certificates":["`;
+    this.#tail = hasSct ? `"${chainJsonTail}]}}}` : `"${chainJsonTail}]},"signedCertificateTimestamp":""}}`;
   }
 
   decode(body: Buffer, authorization: string | undefined): SigningRequest {

@@ -20,7 +20,7 @@ export interface GrpcMethod extends GrpcMethodName {
 /** What an endpoint works with. */
 interface GrpcEndpointOptions {
   readonly methods: readonly GrpcMethod[];
-  readonly metrics: GrpcMetrics;
+  readonly metrics: Pick<GrpcMetrics, 'of'>;
   readonly clientAddress: ClientAddress;
   readonly serviceLog: ServiceLog;
   readonly refusalLog: RefusalLog;

@@ -61,8 +61,12 @@ export class SigningMethodV2 implements SigningMethod {
   readonly metadata = {};
   /** The rest of the chain, as it is in the message. */
   readonly #tail: Uint8Array;
+  /** Of the oneof: 1 is detached, 2 embedded. */
+  readonly #field: 1 | 2;
 
-  constructor({ chainPems }: Authority) {
+  /** `hasSct`: whether certificates carry one. */
+  constructor({ chainPems }: Authority, hasSct = true) {
+    this.#field = hasSct ? 2 : 1;
     const writer = new BinaryWriter();
     for (const pem of chainPems) writer.tag(1, WireType.LengthDelimited).string(pem.trimEnd());
     this.#tail = writer.finish();
@@ -76,7 +80,7 @@ export class SigningMethodV2 implements SigningMethod {
 
   reply(certificate: Uint8Array): Buffer {
     const chain = new BinaryWriter()
-      .tag(2, WireType.LengthDelimited)
+      .tag(this.#field, WireType.LengthDelimited)
       .fork()
       .tag(1, WireType.LengthDelimited)
       .fork()

@@ -40,6 +40,8 @@ export interface UnarySources {
   readonly otherChains: readonly (readonly string[])[];
   readonly policy: PolicySource;
   readonly queue: SigningQueue;
+  /** Whether certificates carry no SCT. */
+  readonly isUnlogged?: boolean | undefined;
   readonly readiness: () => Promise<{ readonly ready: boolean }>;
   /** Whether the service is closing. */
   readonly isClosing: () => boolean;
@@ -62,7 +64,11 @@ export function unaryMethods(sources: UnarySources): GrpcMethod[] {
   );
   const rootCertificate = httpBodyFrame(rootCertificatePem(authority));
   return [
-    method(V2, 'CreateSigningCertificate', signing(queue, new SigningMethodV2(authority))),
+    method(
+      V2,
+      'CreateSigningCertificate',
+      signing(queue, new SigningMethodV2(authority, sources.isUnlogged !== true)),
+    ),
     method(
       V2,
       'GetTrustBundle',

@@ -14,7 +14,7 @@ export const MAX_UNANSWERED = 8;
 
 /** Bytes that requests and small answers may hold, of all connections of a server. Large answers are limited where they
  * are sent. */
-const MAX_HELD = 32 * 1024 * 1024;
+export const MAX_HELD = 32 * 1024 * 1024;
 
 /** Bytes that the runtime needs for a request and its response beside their content. */
 const OBJECTS = 4096;

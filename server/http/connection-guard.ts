@@ -30,8 +30,9 @@ const CHECK_INTERVAL = 250;
 
 const nameOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`;
 
-/** Limits `server`, which keeps accounts, to `limit` connections, counting those whose TLS handshake is not done. */
-export function guardConnections(server: Server, limit: number): ConnectionGuard {
+/** Limits `server`, which keeps accounts, to `limit` connections, counting those whose TLS handshake is not done. It is one of
+ * `sharers` servers that share the bytes of incomplete heads. */
+export function guardConnections(server: Server, limit: number, sharers = 1): ConnectionGuard {
   const connections = new GuardedConnections();
   // With TLS the account is of the encrypted socket, while the server counts the bare one below it.
   const handshakes = new Map<string, Socket>();
@@ -39,7 +40,7 @@ export function guardConnections(server: Server, limit: number): ConnectionGuard
   // A server that never listens never closes.
   server.once('listening', () => {
     const checks = setInterval(() => {
-      connections.closeLargest(MAX_INCOMPLETE);
+      connections.closeLargest(MAX_INCOMPLETE / sharers);
     }, CHECK_INTERVAL).unref();
     server.once('close', () => {
       clearInterval(checks);

@@ -9,7 +9,7 @@ import {
 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { addressText, explainListenFailure, urlHost, type ListenAddress } from './listen-address.ts';
-import { CountedResponse, openAccounts } from './connection-account.ts';
+import { CountedResponse, MAX_HELD, openAccounts } from './connection-account.ts';
 import { limitParser } from './parser-limits.ts';
 import { MAX_HEAD, REQUEST_TIMEOUT, SILENCE_TIMEOUT } from './request-limits.ts';
 import type { TlsPair } from './tls-certificate.ts';
@@ -33,12 +33,13 @@ const OPTIONS: ServerOptions = {
 const BACKLOG = 4096;
 
 /** A server with the limits above, speaking TLS when there is a pair for it. An idle connection is kept for `idleMs`
- * milliseconds. With TLS and `offersHttp2`, clients that offer HTTP/2 alone get that, as those of gRPC do: {@link onHttp2} takes their
+ * milliseconds. It is one of `sharers` servers of the process that share the memory that connections may hold. With TLS and `offersHttp2`, clients that offer HTTP/2 alone get that, as those of gRPC do: {@link onHttp2} takes their
  * connections. Who offers HTTP/1.1 too gets that, so that nothing changes for clients of the HTTP API. */
 export function createHttpServer(
   tls: TlsPair | undefined,
   idleMs = IDLE_TIMEOUT,
   offersHttp2 = false,
+  sharers = 1,
 ): Server | TlsServer {
   const options: ServerOptions = { ...OPTIONS, keepAliveTimeout: idleMs };
   const server =
@@ -56,7 +57,7 @@ export function createHttpServer(
   if (tls !== undefined && offersHttp2) divertHttp2(server);
   // Also closes the connection of a client that does not read its answer.
   server.setTimeout(SILENCE_TIMEOUT);
-  openAccounts(server);
+  openAccounts(server, MAX_HELD / sharers);
   limitParser(server);
   return server;
 }
@@ -71,10 +72,10 @@ function divertHttp2(server: Server | TlsServer): void {
     });
 }
 
-/** A server of connections that speak HTTP/2 from their first byte, without TLS; it keeps accounts. */
-export function createPlainHttp2Server(): NetServer {
+/** A server of connections that speak HTTP/2 from their first byte, without TLS; it keeps accounts. It is one of `sharers`. */
+export function createPlainHttp2Server(sharers = 1): NetServer {
   const server = createNetServer({ noDelay: true });
-  openAccounts(server);
+  openAccounts(server, MAX_HELD / sharers);
   return server;
 }
 
@@ -91,21 +92,27 @@ export function onHttp2(server: NetServer, serve: (socket: Socket) => void): voi
 export type AcceptHost = (host: string | undefined) => boolean;
 
 /** Where a server listens. */
-interface Listening {
+export interface Listening {
   /** Base URL for clients on this machine, without a slash at the end. */
   readonly url: string;
   /** HOST:PORT as it was asked for, with the port that was picked. */
   readonly address: string;
 }
 
-/** Starts listening. `option` names the setting in a complaint. Rejects with ListenError. */
-export async function listen(server: NetServer, address: ListenAddress, option: string): Promise<Listening> {
+/** Starts listening. `option` names the setting in a complaint. With `reusePort` other servers of this user may listen there
+ * too, each of which gets its part of the connections from the kernel. Rejects with ListenError. */
+export async function listen(
+  server: NetServer,
+  address: ListenAddress,
+  option: string,
+  reusePort = false,
+): Promise<Listening> {
   await new Promise<void>((resolve, reject) => {
     const failed = (fault: Error): void => {
       reject(explainListenFailure(fault, address, option));
     };
     server.once('error', failed);
-    server.listen({ port: address.port, host: address.host, backlog: BACKLOG }, () => {
+    server.listen({ port: address.port, host: address.host, backlog: BACKLOG, reusePort }, () => {
       server.off('error', failed);
       // One connection could not be accepted, because the process has no file descriptor left: the next may be.
       server.on('error', () => undefined);

@@ -70,6 +70,14 @@ interface BodyConnection {
   readonly cutOff: (answer: () => void) => void;
 }
 
+/** Why the bodies of requests cannot be had that another thread has read. */
+const refusedBodies = new WeakMap<IncomingMessage, TransportError>();
+
+/** Has {@link readBody} call back with `error` for this request: its body could not be read where it came. */
+export function refuseBody(request: IncomingMessage, error: TransportError): void {
+  refusedBodies.set(request, error);
+}
+
 /** Calls back once: with the complete body, or with a {@link TransportError}, or with undefined when the connection
  * ended. What a refused body held is freed at once. While `isCrowded` says so, it is read like a large one. */
 export function readBody(
@@ -78,6 +86,11 @@ export function readBody(
   done: BodyCallback,
   isCrowded: () => boolean = () => false,
 ): void {
+  const refused = refusedBodies.get(request);
+  if (refused !== undefined) {
+    done(refused.code === 'BODY_TOO_LARGE' ? tooLarge(limits.longest ?? BODY_LIMIT) : refused);
+    return;
+  }
   const { socket } = request;
   const cutOff = (answer: () => void): void => {
     closeAnswered(socket, answer);

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { Http2Connection, type OnFault, type OnRequest, type ProxiedClients } from './http2-connection.ts';
 
 /** Connections of a service that speak HTTP/2, of all its listeners. A session holds some 50 KB beside its TLS. */
-const MAX_SESSIONS = 1024;
+export const MAX_SESSIONS = 1024;
 
 /** Milliseconds between two looks at the connections. */
 const CHECK_INTERVAL = 1_000;

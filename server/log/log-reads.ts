@@ -38,6 +38,11 @@ export const json = (value: unknown, freshness: Freshness): Answer => ({
  * so that these reads have no limit. The path also names the endpoint in the metrics. */
 export const MEMORY_READS: Readonly<Record<string, MemoryRead>> = {
   '/checkpoint': (reader) => ({ body: reader.checkpoint(), contentType: TEXT, freshness: 'changing' }),
+  '/witnessed-checkpoint': (reader) => ({
+    body: reader.witnessedCheckpoint(),
+    contentType: TEXT,
+    freshness: 'changing',
+  }),
   '/log.v3.json': (reader, describe) => json(reader.logV3Json(describe()), 'brief'),
   '/ct/v1/get-sth': (reader) => json(reader.getSth(), 'changing'),
   '/ct/v1/get-roots': (reader) => json(reader.getRoots(), 'brief'),
@@ -103,6 +108,7 @@ export const DIRECTORY: Answer = {
   body: [
     'A transparency log (c2sp.org/static-ct-api, RFC 6962). Below this path can be read:',
     '  checkpoint                                         the signed head of the tree',
+    '  witnessed-checkpoint                               the newest one that a quorum of witnesses has cosigned',
     '  tile/<level>/<index>[.p/<width>]                   hashes; tile/data/<index>[.p/<width>] has the entries',
     '  issuer/<sha-256>                                   a CA certificate of the entries',
     '  log.v3.json                                        the log: keys, URLs',

@@ -4,6 +4,7 @@
  */
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import { VERSION } from '../../core/version.ts';
+import { logList, type DescribedLog } from '../../ct-log/format/log-list.ts';
 import { LogReadError, type LogReadReason } from '../../tlog/core/log-error.ts';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import { createAccessCheck, type AccessCheck, type LogAccessRule } from './log-access.ts';
@@ -39,15 +40,18 @@ interface LogRouteOptions {
 
 /** The read side of the logs. */
 export interface LogRoutes {
-  /** Where the log in use stands. */
+  /** Where the log in use stands now. */
   readonly path: string;
-  /** Serves what is below the path. */
-  readonly handler: RequestHandler;
-  /** Serves what is below `/log/NAME` of the other logs, and leaves every other name to the next handler. */
-  readonly others: RequestHandler<{ name: string }>;
+  /** Serves what is below `/log/NAME` of the logs, in use or not, and leaves every other name to the next handler. */
+  readonly handler: RequestHandler<{ name: string }>;
   /** Serves the path above all logs: their list, under the same rules as their entries. */
   readonly list: RequestHandler;
+  /** The same list in the form of those that clients of Certificate Transparency read, for {@link LOG_LIST_PATH}. */
+  readonly logList: RequestHandler;
 }
+
+/** Where the list of logs is that clients of Certificate Transparency read. No log has this name. */
+export const LOG_LIST_PATH = '/log/log_list.json';
 
 /** Where the public listener serves the log. */
 export const logPath = ({ identity }: Pick<ServedLog, 'identity'>): string => `/log/${identity.name}`;
@@ -78,21 +82,46 @@ export function createLogRoutes(options: LogRouteOptions): LogRoutes {
   };
   return {
     path: logPath(log),
-    handler: createRouter(options, check),
-    others: serveOthers(options, check),
+    handler: serveLogs(options, check),
     list: new Endpoint(options, check, 'logs').serveFromMemory(list),
+    logList: new Endpoint(options, check, 'logs').serveFromMemory(logListOf(options)),
   };
 }
 
-/** What is served of one log. */
-function createRouter(options: LogRouteOptions, check: AccessCheck): Router {
-  const { log, baseUrl, isDevelopment } = options;
-  const endpoint = (name: string): Endpoint => new Endpoint(options, check, name);
-  const describe: DescribeLog = () => ({
+/** All logs that can be read, as a log list. What one that has ended says of itself never changes, and is kept. */
+function logListOf(options: LogRouteOptions): () => Promise<Answer> {
+  const { otherLogs } = options;
+  const ended = new Map<string, Record<string, unknown>>();
+  const describe = async ({ identity, state }: ListedLog): Promise<readonly DescribedLog[]> => {
+    const known = ended.get(identity.name);
+    const log = known === undefined ? await otherLogs.open(identity.name).catch(() => undefined) : undefined;
+    const description = known ?? log?.reader.logV3Json(describer(options, { identity })());
+    if (description === undefined) return [];
+    if (state === 'frozen') ended.set(identity.name, description);
+    return [{ description, isStaged: state === 'staged' }];
+  };
+  return async () => {
+    const { identity, reader } = options.log;
+    const description = reader.logV3Json(describer(options, { identity })());
+    const logs: DescribedLog[] = [{ description, isStaged: false }];
+    for (const other of await otherLogs.list()) logs.push(...(await describe(other)));
+    return json(logList(identity.origin.split('/')[0] ?? '', logs, Date.now()), 'brief');
+  };
+}
+
+const describer =
+  ({ baseUrl, isDevelopment }: LogRouteOptions, log: Pick<ServedLog, 'identity'>): DescribeLog =>
+  () => ({
     url: `${baseUrl()}${logPath(log)}`,
     intendedUse: isDevelopment ? 'test' : 'production',
     software: { name: 'mayfly', version: VERSION },
   });
+
+/** What is served of one log. */
+function createRouter(options: LogRouteOptions, check: AccessCheck): Router {
+  const { log } = options;
+  const endpoint = (name: string): Endpoint => new Endpoint(options, check, name);
+  const describe = describer(options, log);
   const router = Router({ caseSensitive: true, strict: true });
   // The router also sees the log's path without a slash at the end as "/".
   const directory = endpoint('directory').serveFromMemory(() => DIRECTORY);
@@ -112,12 +141,23 @@ function createRouter(options: LogRouteOptions, check: AccessCheck): Router {
 }
 
 /** The routes of a log are made when it is opened, and are gone with it. Who may not read does not cause that. */
-function serveOthers(options: LogRouteOptions, check: AccessCheck): LogRoutes['others'] {
+function serveLogs(options: LogRouteOptions, check: AccessCheck): LogRoutes['handler'] {
   const { otherLogs } = options;
   const door = new Endpoint(options, check, 'logs');
-  const routers = new WeakMap<ServedLog, Router>();
+  const routers = new WeakMap<ServedLog['reader'], Router>();
+  const routerOf = (of: LogRouteOptions): Router => {
+    const router = routers.get(of.log.reader) ?? createRouter(of, check);
+    routers.set(of.log.reader, router);
+    return router;
+  };
   return async (request, response, next) => {
     const { name } = request.params;
+    const { identity, reader } = options.log;
+    if (name === identity.name) {
+      // As it is now: another one may be in use later.
+      routerOf({ ...options, log: { identity, reader } })(request, response, next);
+      return;
+    }
     if (check(request) !== undefined) {
       door.isAllowed(request, response);
       return;
@@ -126,13 +166,8 @@ function serveOthers(options: LogRouteOptions, check: AccessCheck): LogRoutes['o
     const own = optionsOfOther(options, name);
     try {
       const log = await otherLogs.open(name);
-      if (log === undefined) {
-        next();
-        return;
-      }
-      const router = routers.get(log) ?? createRouter({ ...own, log }, check);
-      routers.set(log, router);
-      router(request, response, next);
+      if (log === undefined) next();
+      else routerOf({ ...own, log })(request, response, next);
     } catch (error) {
       new Endpoint(own, check, 'open').explain(response, error);
     }

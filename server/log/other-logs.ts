@@ -21,6 +21,8 @@ export interface ListedLog {
 
 /** The logs of a service beside the one in use. They are only read. */
 export interface OtherLogReads {
+  /** Those that were read so far. */
+  known(): readonly ServedLog['identity'][];
   /** Those that can be read, oldest first. */
   list(): Promise<readonly ListedLog[]>;
   /** The log of that name, from untrusted text; undefined when there is none. Rejects with LogError when it cannot be read. */

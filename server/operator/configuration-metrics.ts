@@ -24,7 +24,7 @@ export function registerConfigurationMetrics(
     registerGauge(
       registers,
       'mayfly_replay_guard_tokens',
-      'Used tokens that are remembered.',
+      'Used tokens that are remembered; 0 where the logs are in a database, which has them.',
       () => replayGuard.guard?.held ?? 0,
     );
     registerGauge(

@@ -21,7 +21,7 @@ const LOSS_MEMORY = 86_400_000;
 
 /** Files that readers of the log need. Signing does not. */
 export function filesCheck(
-  { unreadable, checkpointFailure }: LogStatus,
+  { unreadable, checkpointFailure, descriptionFailure }: LogStatus,
   search?: SearchStatus,
 ): ReadinessCheck {
   const troubles: string[] = [];
@@ -31,9 +31,25 @@ export function filesCheck(
   }
   if (checkpointFailure !== undefined)
     troubles.push(`the checkpoint file is not written: ${checkpointFailure}`);
+  if (descriptionFailure !== undefined)
+    troubles.push(`what the log says of itself is not written: ${descriptionFailure}`);
   if (search?.failure !== undefined) troubles.push(`no certificate can be searched for: ${search.failure}`);
   const ok = troubles.length === 0;
   return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
+}
+
+/** What is stored of the logs, as it was read last: nobody may have asked for it yet. */
+export function storedFilesCheck(scrubbing: ServiceSources['scrubbing']): ReadinessCheck[] {
+  if (scrubbing === undefined) return [];
+  const troubles = scrubbing.status().flatMap(({ name, damaged, first, failure }) => {
+    const others = damaged > 1 ? `, and ${damaged - 1} more` : '';
+    const found = first === undefined ? [] : [`${name}: ${first}${others}; see \`mayfly log repair\``];
+    return failure === undefined
+      ? found
+      : [...found, `${name}: its files cannot be read through: ${failure}`];
+  });
+  const ok = troubles.length === 0;
+  return [{ name: 'stored-files', ok, detail: ok ? 'no damaged file was found' : troubles.join('; ') }];
 }
 
 /** Logs beside the one in use, where there are any: readers of old entries need them, signing does not. */
@@ -44,6 +60,15 @@ export function otherLogsCheck(logs: readonly OtherLogStatus[]): ReadinessCheck[
     .map(({ name, state, failure }) => `${name}: ${failure ?? state}`)
     .join('; ');
   return [{ name: 'other-logs', ok: failing.length === 0, detail }];
+}
+
+/** Certificates go to the log in use until the next one is there. */
+export function shardsCheck(shards: ServiceSources['shards']): ReadinessCheck[] {
+  if (shards === undefined) return [];
+  const { endsAt, next, trouble } = shards.status();
+  const end = endsAt === undefined ? [] : [`the log in use ends at ${rfc3339(endsAt)}`];
+  const facts = [...end, next === undefined ? 'none is there to follow it' : `${next} is to follow it`];
+  return [{ name: 'shards', ok: trouble === undefined, detail: trouble ?? facts.join('; ') }];
 }
 
 /** Certificates are issued whether signatures are logged or not. */
@@ -70,8 +95,32 @@ const artifactLogTroubles = ({ name, log }: NamedArtifactLog): string[] => {
 const searchTroubles = ({ name, search }: NamedArtifactLog): string[] =>
   search?.failure === undefined ? [] : [`${name}: no entry can be searched for: ${search.failure}`];
 
-const artifactLogText = ({ size, frozenAt }: LogStatus): string =>
-  frozenAt === undefined ? `${size} entries` : `${size} entries, ended at ${rfc3339(frozenAt)}`;
+/** What notices copies is another matter for each log: that for Rekor v1 has no witnesses. */
+const artifactLogText = ({ size, frozenAt, copies }: LogStatus): string => {
+  if (frozenAt !== undefined) return `${size} entries, ended at ${rfc3339(frozenAt)}`;
+  return copies === undefined ? `${size} entries` : `${size} entries, level ${copies}`;
+};
+
+/** Of the logs that have witnesses. Where their quorum is required and missing, the check of the log says so, too. */
+export function witnessesCheck(
+  { witnesses }: LogStatus,
+  artifacts: ServiceSources['artifacts'],
+): ReadinessCheck[] {
+  const others = artifacts?.logs.map((log, i) => [artifacts.names[i] ?? '', log.status().witnesses] as const);
+  const known = [['certificates', witnesses] as const, ...(others ?? [])].flatMap(([name, status]) =>
+    status === undefined ? [] : [{ name, status }],
+  );
+  if (known.length === 0) return [];
+  const troubles = known.flatMap(({ name, status }) => {
+    const failures = status.witnesses.flatMap(({ failure }) => failure ?? []);
+    return [...(status.failure === undefined ? failures : [status.failure])].map(
+      (text) => `${name}: ${text}`,
+    );
+  });
+  const sizes = known.map(({ name, status }) => `${name}: ${status.witnessedSize} entries are cosigned`);
+  const ok = troubles.length === 0;
+  return [{ name: 'witnesses', ok, detail: (ok ? sizes : troubles).join('; ') }];
+}
 
 /** Of the certificate that is served. Where a proxy in front does not look at it, an old one serves as well as a new
  * one. */
@@ -84,6 +133,15 @@ export function tlsCheck(status: TlsStatus | undefined, clock: Clock): Readiness
   ];
   if (failure !== undefined) details.push(`its files cannot be used: ${failure}`);
   return [{ name: 'tls', ok: !isOver && failure === undefined, detail: details.join('; ') }];
+}
+
+/** The others take the connections of a thread that ended. Without any of them nobody is answered. */
+export function workersCheck(workers: ServiceSources['workers']): ReadinessCheck[] {
+  if (workers === undefined) return [];
+  const { wanted, running, failure } = workers.status();
+  const counts = `${running} of ${wanted} workers take connections`;
+  const detail = failure === undefined ? counts : `${counts}; the last one ended: ${failure}`;
+  return [{ name: 'workers', ok: running === wanted, detail }];
 }
 
 /** Lines that another program removed from the audit file are lost for good. Refusing certificates now would not bring them

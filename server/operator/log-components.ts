@@ -5,7 +5,17 @@ import type { LogStatus } from '../../tlog/log-status.ts';
 export interface LogComponent {
   /** The label `part` of the metric. */
   readonly name:
-    'entries' | 'recovery' | 'signing' | 'clock' | 'tiles' | 'index' | 'files' | 'checkpoint' | 'store';
+    | 'entries'
+    | 'recovery'
+    | 'signing'
+    | 'clock'
+    | 'tiles'
+    | 'index'
+    | 'files'
+    | 'checkpoint'
+    | 'anchor'
+    | 'store'
+    | 'witnesses';
   /** Events of the service log: that it fails, and that it works again. */
   readonly fails: string;
   readonly works: string;
@@ -70,7 +80,14 @@ export const LOG_COMPONENTS: readonly LogComponent[] = [
     fails: 'checkpoint file not written',
     works: 'checkpoint file written again',
     isDerived: true,
-    failure: ({ checkpointFailure }) => checkpointFailure,
+    failure: ({ checkpointFailure, descriptionFailure }) => checkpointFailure ?? descriptionFailure,
+  },
+  {
+    name: 'anchor',
+    fails: 'anchor not written',
+    works: 'anchor written again',
+    isDerived: true,
+    failure: ({ anchorFailure }) => anchorFailure,
   },
   {
     name: 'store',
@@ -78,5 +95,12 @@ export const LOG_COMPONENTS: readonly LogComponent[] = [
     works: 'commit store grows no more',
     isDerived: true,
     failure: ({ storeGrowth }) => storeGrowth,
+  },
+  {
+    name: 'witnesses',
+    fails: 'heads not cosigned',
+    works: 'heads cosigned again',
+    isDerived: true,
+    failure: ({ witnesses }) => witnesses?.failure,
   },
 ];

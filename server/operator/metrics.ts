@@ -6,20 +6,24 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { VERSION } from '../../core/version.ts';
 import { registerAuditMetrics } from './audit-metrics.ts';
-import type { CertainFacts, IssuedDecision } from '../../ca/decision.ts';
+import type { CertainFacts, ReleasedDecision } from '../../ca/decision.ts';
 import { DecisionMetrics } from './decision-metrics.ts';
 import { registerTlsMetrics } from './tls-metrics.ts';
 import { EntryMetrics } from './entry-metrics.ts';
+import { SubmissionMetrics } from './submission-metrics.ts';
 import { TimestampMetrics } from './timestamp-metrics.ts';
 import { registerTrustMetrics } from './trust-metrics.ts';
 import { registerTufMetrics } from './tuf-metrics.ts';
 import { registerEventLoopLag } from './event-loop-lag.ts';
 import { registerConfigurationMetrics } from './configuration-metrics.ts';
-import { isDegraded, registerLogMetrics } from './log-metrics.ts';
+import { isDegraded, registerLogMetrics, registerWitnessMetrics } from './log-metrics.ts';
+import { registerOutsideLogMetrics } from './outside-log-metrics.ts';
 import { registerOtherLogMetrics } from './other-log-metrics.ts';
+import { registerScrubMetrics } from './scrub-metrics.ts';
 import { GrpcMetrics } from './grpc-metrics.ts';
 import { registerGauge } from './read-gauge.ts';
 import type { ServiceSources } from './service-sources.ts';
+import { registerWorkerMetrics } from './worker-metrics.ts';
 
 /** What the service works on now. */
 interface WorkInProgress {
@@ -32,7 +36,7 @@ export interface Metrics {
   /** A request to the Fulcio API was answered. */
   readonly answered: (status: number, method: string, seconds: number) => void;
   /** A certificate was released. */
-  readonly issued: (decision: IssuedDecision) => void;
+  readonly issued: (decision: ReleasedDecision) => void;
   /** A signing request was refused for a reason of the closed tables in `server/reasons/`. */
   readonly refused: (decision: CertainFacts, reason: string) => void;
   /** A log read was answered; `endpoint` is one of the route names. */
@@ -43,6 +47,8 @@ export interface Metrics {
   readonly grpc: GrpcMetrics | undefined;
   /** Counts timestamps; undefined where none are granted. */
   readonly timestamps: TimestampMetrics | undefined;
+  /** Counts submissions to the log; undefined where none are taken. */
+  readonly submissions: SubmissionMetrics | undefined;
   /** Counts entries of logs of artifacts; undefined where none is served. */
   readonly entries: EntryMetrics | undefined;
   /** Everything in Prometheus' text format, and its content type. */
@@ -72,6 +78,7 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   if (sources.tuf !== undefined) registerTufMetrics(registers, sources.tuf);
   if (sources.trusted !== undefined) registerTrustMetrics(registers, sources.trusted);
+  if (sources.workers !== undefined) registerWorkerMetrics(registers, sources.workers);
   const reads = new Counter({
     name: 'mayfly_log_reads_total',
     help: 'Answers of the log read side, by endpoint and status.',
@@ -84,20 +91,31 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
     registers,
   });
   registerGauges(registers, sources, work);
-  registerLogMetrics(registers, sources.log);
+  registerLogMetrics(registers, sources.log, sources.artifacts);
+  if (sources.isUnlogged === true)
+    registerGauge(
+      registers,
+      'mayfly_unlogged',
+      'Always 1: certificates are in no log and carry no SCT, by the choice of the operator.',
+      () => 1,
+    );
+  if (sources.outsideLog !== undefined) registerOutsideLogMetrics(registers, sources.outsideLog);
+  registerWitnessMetrics(registers, sources.log);
+  registerScrubMetrics(registers, sources.scrubbing);
   const otherLogRead = registerOtherLogMetrics(registers, sources);
   registerConfigurationMetrics(registers, sources);
-  const { timestamps, artifacts, clock } = sources;
+  const { timestamps, artifacts, submission, clock } = sources;
   let lastTreeSize = 0;
   return {
     grpc: sources.takesGrpc === true ? new GrpcMetrics(registers) : undefined,
     timestamps: timestamps && new TimestampMetrics(registers, timestamps, clock),
+    submissions: submission && new SubmissionMetrics(registers, submission.submissions),
     entries: artifacts && new EntryMetrics(registers, artifacts.logs),
     answered: fulcio.answered,
     issued: (decision) => {
       fulcio.newCerts.inc();
       decisions.issued(decision);
-      if (decision.treeSize <= lastTreeSize) return;
+      if (decision.treeSize === undefined || decision.treeSize <= lastTreeSize) return;
       lastTreeSize = decision.treeSize;
       heads.inc();
     },

@@ -6,7 +6,7 @@ import type { ServiceSources } from './service-sources.ts';
  * reads. The series without this label are those of the log in use. */
 export function registerOtherLogMetrics(
   registers: Registry[],
-  { otherLogs }: Pick<ServiceSources, 'otherLogs'>,
+  { otherLogs, shards }: Pick<ServiceSources, 'otherLogs' | 'shards'>,
 ): (log: string, status: number) => void {
   new Gauge({
     name: 'mayfly_logs',
@@ -40,6 +40,7 @@ export function registerOtherLogMetrics(
         this.set({ log: name }, failure === undefined ? 0 : 1);
     },
   });
+  if (shards !== undefined) registerShardMetrics(registers, shards);
   const reads = new Counter({
     name: 'mayfly_other_log_reads_total',
     help: 'Answers of the read side of logs beside the one in use, by log and status.',
@@ -49,4 +50,32 @@ export function registerOtherLogMetrics(
   return (log, status) => {
     reads.inc({ log, code: status });
   };
+}
+
+function registerShardMetrics(registers: Registry[], shards: NonNullable<ServiceSources['shards']>): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge(
+    'mayfly_log_shard_end_seconds',
+    'When the log in use ends, by mayfly.log.shards, in seconds since the epoch; 0 where no time says so.',
+    () => (shards.status().endsAt ?? 0) / 1000,
+  );
+  gauge(
+    'mayfly_log_shard_staged',
+    '1 while the log that is to follow the one in use is there, and trusted.',
+    () => (shards.status().next === undefined ? 0 : 1),
+  );
+  gauge(
+    'mayfly_log_shard_trouble',
+    '1 while something keeps the next log from being there, or in use, in time; the detail is in /readyz and in the service log.',
+    () => (shards.status().trouble === undefined ? 0 : 1),
+  );
 }

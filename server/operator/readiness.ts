@@ -1,16 +1,20 @@
 /** Whether the service can do its one job now: sign, commit, and show a head that is not stale; with a frozen log, show it. */
 import { utf8 } from '../../core/bytes.ts';
 import type { Signer } from '../../signers/signer.ts';
-import type { LogStatus } from '../../tlog/log-status.ts';
+import type { CopyProtection, LogStatus } from '../../tlog/log-status.ts';
 import {
   artifactLogsCheck,
   auditFileCheck,
   filesCheck,
   otherLogsCheck,
+  shardsCheck,
+  storedFilesCheck,
   timestampCheck,
   tlsCheck,
   trustCheck,
   tufCheck,
+  workersCheck,
+  witnessesCheck,
 } from './degraded-checks.ts';
 import type { ServiceSources } from './service-sources.ts';
 
@@ -23,8 +27,11 @@ export interface ReadinessCheck {
     | 'clock'
     | 'head'
     | 'open'
+    | 'outside-log'
+    | 'no-log'
     | 'files'
     | 'other-logs'
+    | 'shards'
     | 'tls'
     | 'trust'
     | 'tuf'
@@ -33,7 +40,11 @@ export interface ReadinessCheck {
     | 'audit-file'
     | 'replay-guard'
     | 'timestamps'
-    | 'artifact-logs';
+    | 'artifact-logs'
+    | 'workers'
+    | 'anchor'
+    | 'witnesses'
+    | 'stored-files';
   readonly ok: boolean;
   /** For the operator; never shown on the public listener. */
   readonly detail: string;
@@ -74,6 +85,8 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
       logCheck(status),
       clockCheck(status),
       headCheck(status, now, waitedAt(status, now)),
+      ...outsideLogCheck(sources.outsideLog),
+      ...noLogCheck(sources.isUnlogged),
     ];
     const audit = auditCheck(sources);
     const ready = checks.every((check) => check.ok) && (audit?.ok !== false || !sources.audit?.isFailClosed);
@@ -83,7 +96,10 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
       checks: [
         ...checks,
         filesCheck(status, sources.search),
+        ...storedFilesCheck(sources.scrubbing),
+        anchorCheck(status),
         ...otherLogsCheck(sources.otherLogs.status()),
+        ...shardsCheck(sources.shards),
         ...tlsCheck(sources.tls?.status(), sources.clock),
         ...trustCheck(sources.trusted, sources.clock),
         ...tufCheck(sources.tuf?.status(), sources.clock),
@@ -91,6 +107,8 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
         ...replayCheck(sources),
         ...timestampCheck(sources.timestamps, sources.clock),
         ...artifactLogsCheck(sources.artifacts),
+        ...workersCheck(sources.workers),
+        ...witnessesCheck(status, sources.artifacts),
         ...auditChecks,
       ],
     };
@@ -205,6 +223,50 @@ function headCheck({ timestamp, size, queued }: LogStatus, now: number, waited: 
       ? `the head is ${-age} ms ahead of the clock: the log takes entries from ${new Date(timestamp).toISOString()} on`
       : `size ${size}, signed ${age} ms ago, ${queued} waiting`;
   return { name: 'head', ok: !isStuck && !isAhead, detail };
+}
+
+/** What a copy of the log of certificates, or an old one that was put back, is noticed by. Where that is nothing, it is said, and no fault. */
+function anchorCheck({ anchor, anchorFailure, size, copies = 'accidents' }: LogStatus): ReadinessCheck {
+  if (anchor === undefined) return { name: 'anchor', ok: true, detail: WITHOUT_ANCHOR[copies] };
+  const { mode, name, size: known } = anchor;
+  const holds = known === undefined ? 'holds no head yet' : `holds the head of ${known} of ${size} entries`;
+  return {
+    name: 'anchor',
+    ok: anchorFailure === undefined,
+    detail: anchorFailure ?? `${mode}, ${name} ${holds}`,
+  };
+}
+
+/** What notices a copy where there is no anchor. */
+const WITHOUT_ANCHOR: Readonly<Record<CopyProtection, string>> = {
+  accidents:
+    'none (level accidents): of copies of the log, files that were copied to another machine are noticed, and nothing else',
+  asynchronous: 'none (level asynchronous): a copy of the log of certificates is noticed by the witnesses',
+  synchronous:
+    'none (level synchronous): a copy of the log of certificates releases nothing without the quorum of witnesses',
+  database: 'none (level database): the history is in a database, which notices another server in its place',
+};
+
+/** The operator's choice is no fault, and is said all the same. */
+function noLogCheck(isUnlogged: boolean | undefined): ReadinessCheck[] {
+  if (isUnlogged !== true) return [];
+  return [
+    {
+      name: 'no-log',
+      ok: true,
+      detail: 'INSECURE: certificates are in no log and carry no SCT (--insecure-no-log)',
+    },
+  ];
+}
+
+/** Certificates need it, and the log of this service takes none of them. */
+function outsideLogCheck(log: ServiceSources['outsideLog']): ReadinessCheck[] {
+  if (log === undefined) return [];
+  const { url, failure } = log.status();
+  const where = `certificates are logged at ${url}, and not in the log of this service`;
+  const refusal = log.refusal();
+  const detail = failure === undefined ? where : `${where}; the last one failed: ${failure}`;
+  return [{ name: 'outside-log', ok: refusal === undefined, detail }];
 }
 
 /** Tiles and index are derived from what is committed: their failures are reported but do not stop signing. */

@@ -3,7 +3,7 @@
  *
  * What a caller claims is written only after it was verified; tokens, proofs and keys are never handed to this file.
  */
-import type { IssuedDecision } from '../../ca/decision.ts';
+import type { ReleasedDecision } from '../../ca/decision.ts';
 import { MayflyError, systemCode } from '../../core/errors.ts';
 import { printableJson } from '../../core/printable.ts';
 import { pino, type DestinationStream, type Logger } from 'pino';
@@ -26,7 +26,7 @@ export interface RefusedLine {
 /** Where the service says what it did. */
 export interface ServiceLog {
   /** A certificate was released. */
-  readonly issued: (decision: IssuedDecision) => void;
+  readonly issued: (decision: ReleasedDecision) => void;
   /** A request was refused. */
   readonly refused: (line: RefusedLine) => void;
   /** Something about the service itself. */
@@ -59,10 +59,10 @@ export function createServiceLog(
     destination,
   );
   return {
-    issued: ({ caller, issuer, principal, serial, leafIndex }) => {
+    issued: ({ caller, issuer, principal, serial, log, leafIndex }) => {
       const { requestId, address: client } = caller;
       const ms = roundedMs(caller.ms);
-      logger.info({ event: 'issued', requestId, client, issuer, principal, serial, leafIndex, ms });
+      logger.info({ event: 'issued', requestId, client, issuer, principal, serial, log, leafIndex, ms });
     },
     refused: ({ cause, level, ...line }) => {
       const under = cause === undefined ? undefined : underText(cause);
@@ -109,8 +109,10 @@ function innermost(error: Error): string {
     .join('\n');
 }
 
-/** What lies under an error whose own sentence is in the line already; undefined when nothing does. */
-function underText(error: unknown): string | undefined {
+/** What lies under an error whose own sentence is in the line already; undefined when nothing does. A text is what was made of it
+ * elsewhere. */
+export function underText(error: unknown): string | undefined {
+  if (typeof error === 'string') return error;
   if (!(error instanceof MayflyError)) return causeText(error);
   return error.cause === undefined ? undefined : causeText(error.cause);
 }

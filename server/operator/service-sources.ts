@@ -20,6 +20,25 @@ export interface TimestampSource {
   clockOffset(): number | undefined;
 }
 
+/** A log of somebody else that certificates go to, and says how it does. */
+export interface OutsideLogSource {
+  status(): {
+    readonly url: string;
+    readonly logged: number;
+    readonly failed: number;
+    /** Why the last entry failed; undefined after one that did not. */
+    readonly failure: string | undefined;
+  };
+  /** Why no entry is tried at the moment; undefined while they are. */
+  refusal(): Error | undefined;
+}
+
+/** Submission to the log that says how it is. */
+export interface SubmissionSource {
+  /** Why what was handed in before cannot be found; undefined while it can. */
+  readonly failure: string | undefined;
+}
+
 /** A log that says how it is. */
 export interface LogStatusSource {
   status(): LogStatus;
@@ -74,6 +93,43 @@ export interface SearchStatus {
   readonly failure: string | undefined;
 }
 
+/** How far what a log stores was read through, and what was found. */
+export interface ScrubStatus {
+  /** Of the log. */
+  readonly name: string;
+  /** Entries that were read in this pass, and all that it reads. */
+  readonly entries: number;
+  readonly of: number;
+  /** Files that are damaged or missing, and what is wrong with the first. */
+  readonly damaged: number;
+  readonly first: string | undefined;
+  /** When the last pass ended, milliseconds since the epoch. */
+  readonly endedAt: number | undefined;
+  /** Why nothing can be read at the moment. */
+  readonly failure: string | undefined;
+}
+
+/** Logs that follow each other by themselves. */
+export interface ShardsStatus {
+  /** When the log in use ends, by the calendar; milliseconds since the epoch. */
+  readonly endsAt: number | undefined;
+  /** The name of the log that is to follow it; undefined while there is none. */
+  readonly next: string | undefined;
+  /** What keeps the next log from being there, or in use, in time, a sentence. */
+  readonly trouble: string | undefined;
+}
+
+/** The threads that take connections. */
+export interface WorkersStatus {
+  /** How many there are to be, and how many take connections now. */
+  readonly wanted: number;
+  readonly running: number;
+  /** Those that ended, each of which is replaced. */
+  readonly ended: number;
+  /** Why the last one of them did; undefined once all run. */
+  readonly failure: string | undefined;
+}
+
 /** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
 export interface ServiceSources {
   readonly clock: Clock;
@@ -85,6 +141,12 @@ export interface ServiceSources {
   readonly log: LogStatusSource;
   /** The index of its entries; without it nobody can search there. */
   readonly search?: SearchStatus | undefined;
+  /** Whether certificates are in no log, and carry no SCT. */
+  readonly isUnlogged?: boolean | undefined;
+  /** Where certificates are logged; undefined where that is {@link log}. */
+  readonly outsideLog?: OutsideLogSource | undefined;
+  /** Where other CAs hand in certificates; undefined where they cannot. */
+  readonly submission?: { readonly submissions: SubmissionSource } | undefined;
   /** Those of artifacts, where any are served. */
   readonly artifacts?:
     | {
@@ -100,6 +162,10 @@ export interface ServiceSources {
     | undefined;
   /** The logs beside it, and its name. */
   readonly otherLogs: { readonly currentName: string; status(): readonly OtherLogStatus[] };
+  /** What has them follow each other; undefined where nothing does. */
+  readonly shards?: { status(): ShardsStatus } | undefined;
+  /** What reads through the files of the logs; undefined where nothing does. */
+  readonly scrubbing?: { status(): readonly ScrubStatus[] } | undefined;
   /** Holds the configuration in force. */
   readonly policy: { readonly current: { readonly issuers: readonly ConfiguredIssuer[] } };
   /** What is recorded for verifiers; without it nothing is known of that. */
@@ -121,6 +187,8 @@ export interface ServiceSources {
   readonly timestamps?: TimestampSource | undefined;
   /** The certificate that is served; without it the service speaks plain HTTP. */
   readonly tls?: { status(): TlsStatus } | undefined;
+  /** The threads that take connections; undefined where the main thread does. */
+  readonly workers?: { status(): WorkersStatus } | undefined;
   /** Whether a listener takes calls over gRPC. */
   readonly takesGrpc?: boolean | undefined;
   /** The TUF repository; its status is undefined while there is none. */

@@ -101,16 +101,33 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
   LOG_ROLLED_BACK: {
     ...LOG_DOWN,
     meaning: 'The log was larger before, or was another.',
-    cause: 'An old `commit.db` was put back.',
+    cause: 'An old `commit.db` was put back; or a witness has cosigned what the log does not have.',
     remedy:
       'See troubleshooting.md, “A start that is refused”, and keys-and-backups.md, “Why an old commit store must not be restored”.',
     neverAnswered: AT_START,
   },
+  LOG_COPIED: {
+    ...LOG_DOWN,
+    meaning: 'The files of the log were copied, and the other copy may go on.',
+    cause: 'A data directory that was copied to another machine, or beside one that is in use.',
+    remedy:
+      'Start the newest copy alone; where that is this one, take it into use with `mayfly log adopt`: keys-and-backups.md, “Moving to another machine”.',
+    neverAnswered: AT_START,
+  },
   LOG_UNSUITABLE_STORAGE: {
     ...LOG_DOWN,
-    meaning: 'The file system cannot promise what the log promises.',
-    cause: 'A network or shared file system.',
-    remedy: 'Move the directory to a local disk.',
+    meaning: 'The file system, or the bucket, cannot promise what the log promises.',
+    cause:
+      'A network or shared file system; a bucket that takes several writers for the first one, or that knows no conditions.',
+    remedy:
+      'Move the directory to a local disk; use another store for the bucket; require no quorum of witnesses for a log that several processes write.',
+    neverAnswered: AT_START,
+  },
+  LOG_ELSEWHERE: {
+    ...LOG_DOWN,
+    meaning: 'The stores of a log are not where the configuration says.',
+    cause: 'The setting `mayfly.log` was changed, or a data directory was put beside another configuration.',
+    remedy: 'Set mayfly.log to where they are, or move them with `mayfly log move`: scaling.md.',
     neverAnswered: AT_START,
   },
   LOG_MISSING: {
@@ -149,5 +166,13 @@ export const LOG_REASONS: ReasonRows<LogReason> = {
     cause: 'A precertificate too large for the format of the log.',
     remedy: 'Report it: the limits on certificates should have refused the request before.',
     neverAnswered: 'Certificates are held to 32 KiB before (`IDENTITY_TOO_LARGE`), the log takes 16 MiB.',
+  },
+  LOG_CLAIM_TAKEN: {
+    ...LOG_DOWN,
+    meaning:
+      'What the entry was to use up was used up before, at this service or at another one on the same database.',
+    cause: 'A token that was used before, or an entry that another service has just logged.',
+    remedy: 'None is needed.',
+    neverAnswered: 'It is answered as `TOKEN_REPLAYED`, or with the entry that is there.',
   },
 };

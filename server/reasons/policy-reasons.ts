@@ -61,7 +61,20 @@ export const POLICY_REASONS: ReasonRows<PolicyReason> = {
       hint: 'Try again later; the cause is in the log of the server.',
     },
     meaning: 'The store of used tokens cannot be written, so no token of the issuer block can be accepted.',
-    cause: 'The disk is full or failing.',
+    cause: 'The disk is full or failing, or the database cannot be reached.',
     remedy: 'The operator finds the cause in the service log.',
+  },
+  RATE_LIMITS_UNAVAILABLE: {
+    grpc: 14,
+    fulcioMessage: 'it is not known whether a rate limit is reached',
+    retryAfter: 5,
+    instead: {
+      sentence: 'the rate limits, which several services share, cannot be asked at the moment',
+      hint: 'Try again later; the cause is in the log of the server.',
+    },
+    meaning: 'The rate limits are in a database that several services share, and it does not answer.',
+    cause: 'The database is away, as it then is for the log.',
+    remedy:
+      'The operator finds the cause in the service log; it goes on by itself when the database answers.',
   },
 };

@@ -17,6 +17,8 @@ import type { Reply } from '../http/exchange.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import { AUDIT_REASONS } from './audit-reasons.ts';
 import { SearchError } from '../../search/search-error.ts';
+import { SubmissionError } from '../../ct-log/submission/submission-error.ts';
+import { SUBMISSION_REASONS } from './submission-reasons.ts';
 import { ENTRY_REASONS } from './entry-reasons.ts';
 import { LOG_REASONS } from './log-reasons.ts';
 import { POLICY_REASONS } from './policy-reasons.ts';
@@ -38,6 +40,7 @@ export type Reason =
   | keyof typeof TIMESTAMP_REASONS
   | keyof typeof ENTRY_REASONS
   | keyof typeof SEARCH_REASONS
+  | keyof typeof SUBMISSION_REASONS
   | keyof typeof TRANSPORT_REASONS;
 
 /** Reasons that belong together, for people. */
@@ -57,6 +60,7 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
   { title: 'Timestamps', error: TimestampError, rows: TIMESTAMP_REASONS },
   { title: 'Entries of artifact logs', error: EntryError, rows: ENTRY_REASONS },
   { title: 'Searches of the logs', error: SearchError, rows: SEARCH_REASONS },
+  { title: 'Submissions of other CAs to the log', error: SubmissionError, rows: SUBMISSION_REASONS },
   { title: 'The request and the server', error: TransportError, rows: TRANSPORT_REASONS },
 ];
 

@@ -23,7 +23,7 @@ export interface OwnSigners {
   /** DER of the issuing certificates of the CA: of its chain, and of those that issued before or will issue next. */
   readonly issuers: readonly Uint8Array[];
   /** Its certificate logs: the one in use, and those before it, whose last certificates are still valid. */
-  readonly logs: readonly { readonly logId: Uint8Array; readonly publicKey: Uint8Array }[];
+  readonly logs: () => readonly { readonly logId: Uint8Array; readonly publicKey: Uint8Array }[];
   /** DER SubjectPublicKeyInfo of keys that may log without a certificate. */
   readonly keys: readonly Uint8Array[];
   readonly clock: Clock;
@@ -38,7 +38,7 @@ interface Issuer extends CertificateIssuer {
  */
 export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Admission {
   const known = issuers.map(readIssuer);
-  const logKeys = new Map(logs.map(({ logId, publicKey }) => [toBase64(logId), keyOf(publicKey)]));
+  const logKeys = new LogKeys(logs);
   const listed = new Set(keys.map(toBase64));
   return ({ parsed, spki }) => {
     if (parsed === undefined) {
@@ -50,6 +50,28 @@ export function admitOwnSigners({ issuers, logs, keys, clock }: OwnSigners): Adm
     if (!isLogged(parsed, issuer, logKeys)) throw refused('the certificate has no SCT of a log of this CA');
     return invalidity(parsed, clock());
   };
+}
+
+/** The keys of the certificate logs, each read once. */
+class LogKeys {
+  readonly #logs: OwnSigners['logs'];
+  readonly #keys = new Map<string, KeyObject>();
+
+  constructor(logs: OwnSigners['logs']) {
+    this.#logs = logs;
+  }
+
+  /** Undefined for an id of another log. */
+  of(logId: Uint8Array): KeyObject | undefined {
+    const id = toBase64(logId);
+    const known = this.#keys.get(id);
+    if (known !== undefined) return known;
+    const log = this.#logs().find((one) => equalBytes(one.logId, logId));
+    if (log === undefined) return undefined;
+    const key = keyOf(log.publicKey);
+    this.#keys.set(id, key);
+    return key;
+  }
 }
 
 const readIssuer = (der: Uint8Array): Issuer => ({
@@ -88,13 +110,9 @@ function invalidity({ notBefore, notAfter }: Certificate, now: number): EntryErr
   return undefined;
 }
 
-function isLogged(
-  certificate: Certificate,
-  issuer: Issuer,
-  logKeys: ReadonlyMap<string, KeyObject>,
-): boolean {
+function isLogged(certificate: Certificate, issuer: Issuer, logKeys: LogKeys): boolean {
   return sctsOf(certificate).some((sct) => {
-    const logKey = logKeys.get(toBase64(sct.logId));
+    const logKey = logKeys.of(sct.logId);
     return logKey !== undefined && isSigned(sct, certificate, issuer, logKey);
   });
 }

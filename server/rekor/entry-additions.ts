@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { Audit } from '../../audit/audit.ts';
 import { rfc3339, type Clock } from '../../core/clock.ts';
 import { parsePublicKey } from '../../core/public-key.ts';
-import type { RateLimiter } from '../../policy/rate-limit.ts';
+import type { AnyLimiter } from '../../policy/rate-limit.ts';
 import type { AddedEntry, ArtifactLog } from '../../rekor/artifact-log.ts';
 import { EntryError } from '../../rekor/entries/entry-error.ts';
 import type { AdmitVerifier, EntryVerifier, ProposedEntry } from '../../rekor/entries/proposed-entry.ts';
@@ -11,11 +11,13 @@ import { readV1Request } from '../../rekor/entries/v1-request.ts';
 import { readV2Proposal } from '../../rekor/entries/v2-proposal.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
 import { clientNetwork } from '../http/client-address.ts';
+import { OwedLines } from '../operator/owed-lines.ts';
 import type { TrustedPart } from '../operator/service-sources.ts';
 import { problemOf } from '../reasons/problem.ts';
 import type { Admission } from './admission.ts';
 import type { EntryCaller, EntryRecords } from './entry-records.ts';
 import type { LoggedCertificates } from './logged-certificates.ts';
+import type { AuditedEntries } from './audited-entries.ts';
 import { redactedEntry } from './redacted-entry.ts';
 
 /** What all logs of a service share: who may log, and how often. */
@@ -25,7 +27,7 @@ export interface EntryAdmittance {
   /** Asked when the signatures hold; undefined where certificates need not be in a log. */
   readonly certificates: Pick<LoggedCertificates, 'require'> | undefined;
   /** By client; without it nobody is limited. */
-  readonly limiter: RateLimiter | undefined;
+  readonly limiter: AnyLimiter | undefined;
   /** Asked before anything is logged: what is not to be recorded is not to be logged either. */
   readonly audit: Pick<Audit, 'refusal'> | undefined;
   readonly clock: Clock;
@@ -46,9 +48,12 @@ function checkCost({ spki }: EntryVerifier): number {
 }
 
 /** What additions ask of a log. */
-type EntryLog = Pick<ArtifactLog, 'api' | 'identity' | 'add' | 'find' | 'refusal' | 'signEntryTimestamp'>;
+type EntryLog = Pick<
+  ArtifactLog,
+  'api' | 'identity' | 'isShared' | 'add' | 'find' | 'refusal' | 'signEntryTimestamp'
+>;
 
-type FormerEntryLog = Pick<ArtifactLog, 'identity' | 'find' | 'signEntryTimestamp'> & {
+type FormerEntryLog = Pick<ArtifactLog, 'identity' | 'isShared' | 'find' | 'signEntryTimestamp'> & {
   readonly tree: { readonly frozenAt?: number | undefined };
 };
 
@@ -62,17 +67,14 @@ export interface EntryLogs {
   readonly former: readonly FormerEntryLog[];
   /** When verifiers trust one of them, milliseconds since the epoch: what was logged at another time they refuse. Undefined where nothing is recorded. */
   readonly windowOf?: ((log: Pick<ArtifactLog, 'identity'>) => TrustedWindow) | undefined;
-  /** Called with the index in its tree of each entry of {@link current} whose line is written. */
-  readonly recorded?: ((index: number) => void) | undefined;
+  /** Follows which entries of {@link current} have their line. */
+  readonly audited?: Pick<AuditedEntries, 'begin' | 'recorded'> | undefined;
 }
 
 /** An entry that was added or is there, with the log that has it. */
 export interface EntryAddition extends AddedEntry {
-  readonly log: Pick<ArtifactLog, 'identity' | 'signEntryTimestamp'>;
+  readonly log: Pick<ArtifactLog, 'identity' | 'isShared' | 'signEntryTimestamp'>;
 }
-
-/** Entries without a line that are remembered. While a line cannot be written, or an entry not be stored, further ones are refused before they are logged. */
-const MAX_UNRECORDED = 16_384;
 
 /** A request whose signatures were verified. */
 interface ReadRequest {
@@ -88,13 +90,14 @@ export class EntryAdditions {
   readonly #records: EntryRecords;
   /** Hash of a body → when its entry is added and recorded, or neither. */
   readonly #underWay = new Map<string, Promise<void>>();
-  /** Hashes of bodies whose entries are in the log, or may be, and have no line. */
-  readonly #unrecorded = new Set<string>();
+  /** By the hash of the body. */
+  readonly #lines: OwedLines;
 
   constructor(logs: EntryLogs, admittance: EntryAdmittance, records: EntryRecords) {
     this.#logs = logs;
     this.#admittance = admittance;
     this.#records = records;
+    this.#lines = new OwedLines(records.isFailClosed);
   }
 
   /** Takes what a client proposes to log, as the bytes of its request, which may not change before this resolves. `mayRead`: whether it may read the log. Resolves when the entry is durable,
@@ -102,7 +105,7 @@ export class EntryAdditions {
    * since, or that its log does not have it or cannot be read, keeps it from those alone who may not read it elsewhere either. Rejects with EntryError, AuditError, and as the log does; each rejection is recorded. */
   readonly add = async (bytes: Uint8Array, caller: EntryCaller, mayRead: boolean): Promise<EntryAddition> => {
     try {
-      const charge = this.#takeFromLimit(caller);
+      const charge = await this.#takeFromLimit(caller);
       const { proposal, refusal } = await this.#read(bytes, charge);
       if (refusal !== undefined && !mayRead) throw refusal;
       return await this.#addInTurn(proposal, caller, refusal);
@@ -137,21 +140,25 @@ export class EntryAdditions {
     refusal: Error | undefined,
   ): Promise<EntryAddition> {
     const refusalOfNew = refusal ?? this.#refusalOfNew();
+    const underWay = this.#logs.audited?.begin();
     try {
       const added = await this.#addOrFind(proposal, refusalOfNew);
+      if (added.isNew) underWay?.logged(added.entry.index);
       if (added.entry.redaction !== undefined) throw redactedEntry(added.entry);
-      const isNew = added.isNew || this.#unrecorded.has(key);
-      await this.#records.logged(proposal, { ...added, isNew }, caller);
-      this.#unrecorded.delete(key);
-      if (isNew && added.log === this.#logs.current) this.#logs.recorded?.(added.entry.index);
+      const needsLine = added.isNew || this.#lines.isOwed(key, added.log);
+      await this.#records.logged(proposal, added, caller, needsLine);
+      if (needsLine) this.#lines.written(key, added.log);
+      if (needsLine && added.log === this.#logs.current) this.#logs.audited?.recorded(added.entry.index);
       return added;
     } catch (error) {
       const isWithoutEntry =
         error === refusalOfNew ||
         error instanceof EntryError ||
         (error instanceof LogError && !error.mayBeLogged);
-      if (!isWithoutEntry) this.#remember(key);
+      if (!isWithoutEntry) this.#lines.owe(key);
       throw error;
+    } finally {
+      underWay?.end();
     }
   }
 
@@ -208,12 +215,6 @@ export class EntryAdditions {
     return current.refusal() ?? (end !== undefined && clock() > end ? untrusted(end) : audit?.refusal());
   }
 
-  #remember(key: string): void {
-    const [oldest] = this.#unrecorded;
-    if (oldest !== undefined && this.#unrecorded.size >= MAX_UNRECORDED) this.#unrecorded.delete(oldest);
-    this.#unrecorded.add(key);
-  }
-
   /** Records a refusal of a request whose turn did not come. */
   refuse(error: unknown, caller: EntryCaller): void {
     this.#records.refused(problemOf(error, caller.requestId), error, caller);
@@ -242,10 +243,10 @@ export class EntryAdditions {
   }
 
   /** Returns what counts further ones. */
-  #takeFromLimit({ address }: EntryCaller): (entries: number) => void {
+  async #takeFromLimit({ address }: EntryCaller): Promise<(entries: number) => void> {
     const { limiter } = this.#admittance;
     if (limiter === undefined) return () => undefined;
-    const taken = limiter.take(clientNetwork(address));
+    const taken = await limiter.take(clientNetwork(address));
     if (taken.ok)
       return (entries) => {
         limiter.charge(taken, entries);

@@ -55,11 +55,21 @@ export class EntryRecords {
     this.#destinations = destinations;
   }
 
-  /** Before the entry's answer leaves. Where this returns a promise, the answer has to wait for it; it rejects with AuditError. An entry that is not new has no line: it has had one. */
-  logged(proposal: ProposedEntry, added: AddedEntry, caller: EntryCaller): Promise<void> | undefined {
+  /** Whether no answer may leave before its line is written. */
+  get isFailClosed(): boolean {
+    return this.#destinations.audit?.isFailClosed === true;
+  }
+
+  /** Before the entry's answer leaves. Where this returns a promise, the answer has to wait for it; it rejects with AuditError. */
+  logged(
+    proposal: ProposedEntry,
+    added: AddedEntry,
+    caller: EntryCaller,
+    needsLine: boolean,
+  ): Promise<void> | undefined {
     const { metrics, serviceLog, audit } = this.#destinations;
     metrics.logged(this.#api, proposal.kind, added.isNew, caller.ms / 1000);
-    if (!added.isNew) return undefined;
+    if (!needsLine) return undefined;
     const decision = this.#decision(proposal, added, caller);
     if (audit !== undefined) return audit.logged(decision);
     const { log, logIndex, leafHash, kind, signers, digests } = decision;

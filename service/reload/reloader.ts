@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../../config/load/load.ts';
 import { loadConfigApart } from '../../config/load/load-apart.ts';
 import { changesBetween } from '../../policy/changes.ts';
 import type { LivePolicy } from '../../policy/live-policy.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { PolicyCompiler } from '../policy-compiler.ts';
 import type { ConfigurationState } from '../../server/operator/configuration-state.ts';
@@ -11,6 +12,7 @@ import { loadFailure } from './failure-text.ts';
 import { changedFiles, type FileContent } from './file-contents.ts';
 import { reportFailure, reportLoaded } from './reload-report.ts';
 import { restartSettings } from './restart-settings.ts';
+import type { PreparedSwitch } from '../workers/http-workers.ts';
 import { loadSettled, type Load, type SettledConfig } from './settled-load.ts';
 
 /** What is loaded into. */
@@ -23,6 +25,8 @@ export interface ReloaderOptions {
   readonly log: ServiceLog;
   /** How a shell calls this program: for commands that the log advises. */
   readonly program: string;
+  /** Threads that decide by it too, if there are any. */
+  readonly workers?: { prepare(config: LoadedConfig): Promise<PreparedSwitch> } | undefined;
   /** Default: in a process of its own. */
   readonly load?: Load | undefined;
 }
@@ -76,12 +80,15 @@ export class Reloader {
     const files = changedFiles(before.contents, settled.contents);
     const changes = await changesBetween(before.config.issuers, config.issuers, files);
     const next = await compiler.compile(config, policy.current);
+    const elsewhere = await this.#prepareElsewhere(config, next);
     if (this.#closing.signal.aborted) {
       // Nobody would close it after the one in force.
+      elsewhere?.keep();
       await next.close();
       return;
     }
     policy.replace(next);
+    await elsewhere?.switch();
     const { reloads } = this.#state;
     const restart = this.#restartSettings(settled);
     this.#inForce = settled;
@@ -94,6 +101,16 @@ export class Reloader {
     const ms = performance.now() - begin;
     reportLoaded(log, { before: before.config, after: config, changes, files, restart, ms }, program);
     this.#warmUp(before.config);
+  }
+
+  /** Has all threads prepare it. Rejects, with nothing changed, when one of them cannot. */
+  async #prepareElsewhere(config: LoadedConfig, next: PolicySnapshot): Promise<PreparedSwitch | undefined> {
+    try {
+      return await this.#options.workers?.prepare(config);
+    } catch (error) {
+      await next.close();
+      throw error;
+    }
   }
 
   /** What the running service cannot follow, the content of the token's file included. */

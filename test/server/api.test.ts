@@ -96,6 +96,7 @@ describe('server: the calls beside signing', () => {
       'clock',
       'head',
       'files',
+      'anchor',
     ]);
   });
 

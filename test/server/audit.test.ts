@@ -37,6 +37,7 @@ function fakeAudit(
     refused: (decision, reason) => refusals.push({ ...decision, reason }) > 0,
     logged: () => undefined,
     redacted: () => undefined,
+    submitted: () => undefined,
     entryRefused: () => true,
     status: () => ({
       lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 },
@@ -85,6 +86,7 @@ describe('server: the audit of decisions', () => {
       entry: 'people',
       issuer: service.issuer.url,
       principal: 'alice@example.com',
+      log: service.log.identity.origin,
       leafIndex: 0,
       certificateSha256: hash('sha256', certificate.raw),
       notAfter: certificate.validToDate.toISOString(),

@@ -15,6 +15,7 @@ import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { ConfiguredIssuer, IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
 import type { RuleDefinition } from '../../policy/rules/rule-definition.ts';
 import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-guard.ts';
+import { SharedLimits } from '../../policy/shared/shared-limits.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { REASON_DOMAINS } from '../../server/reasons/problem.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
@@ -76,7 +77,7 @@ interface AuditFile {
 /** Of a token whose signature was verified and whose audience chose an issuer block. */
 const VERIFIED = ['entry', 'issuer'];
 const IDENTITY = [...VERIFIED, 'principal'];
-const LOGGED = [...IDENTITY, 'serial', 'leafIndex'];
+const LOGGED = [...IDENTITY, 'serial', 'log', 'leafIndex'];
 
 const key = clientKey();
 const withKey = (pem: string) => (token: string) => bodyV2(token, { ...key, pem });
@@ -178,6 +179,21 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   PRINCIPAL_RATE_LIMITED: { block: 'few-each', known: IDENTITY },
   TOKEN_REPLAYED: { block: 'once', known: IDENTITY },
   REPLAY_GUARD_UNAVAILABLE: { block: 'once', known: IDENTITY },
+  RATE_LIMITS_UNAVAILABLE: {
+    change: () => ({}),
+    before: async ({ policy }) => {
+      const { issuers } = policy.current;
+      const limited = issuers.map(({ definition, policy: own }) => ({
+        definition,
+        policy: { ...own, principalRateLimit: { perMinute: 1, burst: 1 } },
+      }));
+      const context = { clock: Date.now, permittedAlgorithms: DEFAULT_SIGNING_ALGORITHMS };
+      // Nothing listens there.
+      const buckets = new SharedLimits({ url: 'postgres://nobody@127.0.0.1:1/none' });
+      policy.replace(await compilePolicy(limited, { ...context, buckets, previous: policy.current }));
+    },
+    known: IDENTITY,
+  },
   LOG_BUSY: { change: logFault('LOG_BUSY'), known: IDENTITY },
   LOG_UNAVAILABLE: { change: logFault('LOG_UNAVAILABLE'), known: IDENTITY },
   LOG_CLOCK: {

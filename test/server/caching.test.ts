@@ -12,6 +12,7 @@ import {
   emailToken,
   post,
   startTestService,
+  submissionOfNobody,
   type ServiceValues,
   type TestService,
 } from '../support/test-service.ts';
@@ -20,7 +21,7 @@ import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa
 
 /** A repository of one file whose name has no version. */
 const tuf: NonNullable<ServiceValues['tuf']> = {
-  file: (path) => (path === 'root.json' ? new Uint8Array(1) : undefined),
+  current: (path) => (path === 'root.json' ? new Uint8Array(1) : undefined),
   status: () => ({ failure: 'none', differences: [], signatures: 0, failures: 0 }),
 };
 
@@ -119,7 +120,7 @@ describe('server: what caches keep', () => {
       const logAccess = isPublic
         ? ({ kind: 'public' } as const)
         : ({ kind: 'token', token: 'x'.repeat(32) } as const);
-      return { timestamps, artifacts, tuf, search: opened, logAccess };
+      return { timestamps, artifacts, tuf, search: opened, logAccess, submission: submissionOfNobody };
     });
   };
 

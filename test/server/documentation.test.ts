@@ -8,7 +8,7 @@ import { openedTimestamps, testTimestampAuthority, timestampChain } from '../tsa
 import { openCertificateSearch } from '../../service/open-searches.ts';
 import type { OpenedTimestamps } from '../../service/open-timestamps.ts';
 import { openedArtifacts, type TestArtifactLogs } from '../support/opened-artifacts.ts';
-import { startTestService, type ServiceValues } from '../support/test-service.ts';
+import { startTestService, submissionOfNobody, type ServiceValues } from '../support/test-service.ts';
 
 const read = (file: string): string => readFileSync(join(projectRoot, 'docs', file), 'utf8');
 
@@ -27,7 +27,7 @@ const VALUES: Readonly<Record<string, string>> = {
 
 /** A repository of one file. */
 const tuf: NonNullable<ServiceValues['tuf']> = {
-  file: (path) => (path === '0/000' ? new Uint8Array(1) : undefined),
+  current: (path) => (path === '0/000' ? new Uint8Array(1) : undefined),
   status: () => ({ failure: 'none', differences: [], signatures: 0, failures: 0 }),
 };
 
@@ -58,7 +58,14 @@ describe('docs of the HTTP API', () => {
 
   it('lists every metric and every check of readiness', async () => {
     const grpcListen = { host: '127.0.0.1', port: 0 };
-    const service = await startTestService(() => ({ timestamps, artifacts, tuf, trusted, grpcListen }));
+    const service = await startTestService(() => ({
+      timestamps,
+      artifacts,
+      tuf,
+      trusted,
+      grpcListen,
+      submission: submissionOfNobody,
+    }));
     const metrics = await (await fetch(`${service.metricsUrl}/metrics`)).text();
     const readiness = await (await fetch(`${service.metricsUrl}/readyz`)).text();
     await service.close();
@@ -79,7 +86,7 @@ describe('docs of the HTTP API', () => {
     const service = await startTestService(({ log, trustPlaces }) => {
       const opened = openCertificateSearch(log, join(trustPlaces.logs, '2026'));
       search = opened;
-      return { timestamps, artifacts, tuf, search: opened };
+      return { timestamps, artifacts, tuf, search: opened, submission: submissionOfNobody };
     });
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {

@@ -79,6 +79,7 @@ describe('server: issuing over HTTP', () => {
       level: 'info',
       issuer: service.issuer.url,
       principal: 'alice@example.com',
+      log: service.log.identity.origin,
       leafIndex: before,
       client: '127.0.0.1',
     });

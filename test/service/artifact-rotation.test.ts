@@ -291,7 +291,7 @@ describe('service: logs of artifacts that follow each other', function () {
     const { ok, detail } = checks.find(({ name }) => name === 'artifact-logs') ?? { ok: false, detail: '' };
     expect(ok).to.equal(true);
     expect(detail).to.match(
-      /^v1-2: 3 entries; v2-2: 3 entries; v1: 3 entries, ended at .*; v2: 3 entries, ended at /,
+      /^v1-2: 3 entries, level accidents; v2-2: 3 entries, level accidents; v1: 3 entries, ended at .*; v2: 3 entries, ended at /,
     );
     const trust = checks.find(({ name }) => name === 'trust');
     expect(trust?.ok).to.equal(true);

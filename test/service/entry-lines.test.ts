@@ -7,7 +7,7 @@ import { openAudit, type Audit } from '../../audit/audit.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { ArtifactLog, LoggedEntry } from '../../rekor/artifact-log.ts';
 import { storedEntryDecision } from '../../server/rekor/entry-records.ts';
-import type { AuditedEntries } from '../../server/rekor/audited-entries.ts';
+import { AuditedEntries } from '../../server/rekor/audited-entries.ts';
 import { openEntryLines } from '../../service/entry-lines.ts';
 import { auditLine } from '../audit/support/audit-schema.ts';
 import { V1 } from '../rekor/format/support/rekor-vectors.ts';
@@ -45,9 +45,13 @@ describe('service: lines of the audit for entries of a service that was killed',
     lines = undefined;
   }
 
-  async function start(): Promise<void> {
+  async function start(isShared = false): Promise<void> {
     audit = await openAudit(definition, { clock: Date.now, note: () => undefined });
-    const opened = await openEntryLines([{ name: 'v1', log }], { audit, definition, directory, serviceLog });
+    const named = {
+      name: 'v1',
+      log: { isShared, tree: log.tree, entriesAt: (indexes: readonly number[]) => log.entriesAt(indexes) },
+    };
+    const opened = await openEntryLines([named], { audit, definition, directory, serviceLog });
     lines = opened.get('v1');
   }
 
@@ -104,6 +108,50 @@ describe('service: lines of the audit for entries of a service that was killed',
     expect(await recordedHashes()).to.deep.equal([one, three, two].map(({ leafHash }) => toHex(leafHash)));
   });
 
+  it('are none for what other services logged, in a log that is shared', async () => {
+    const noted = async (): Promise<unknown> => {
+      await lines?.close();
+      const { end, missing } = JSON.parse(
+        await readFile(join(directory, 'v1', 'audited.json'), 'utf8'),
+      ) as Record<string, unknown>;
+      return { end, missing };
+    };
+    await start(true);
+    const under = [lines?.begin(), lines?.begin(), lines?.begin()];
+    const [, written, unwritten] = [await add(0), await add(1), await add(2)];
+    under[0]?.end();
+    under[1]?.logged(written.index);
+    await record(written);
+    lines?.recorded(written.index);
+    under[1]?.end();
+    // Its line may still come: nothing is passed over from where the log was when it set out.
+    const size = log.tree.head().head.size;
+    expect(await noted()).to.deep.equal({ end: size - 3, missing: [] });
+    under[2]?.logged(unwritten.index);
+    under[2]?.end();
+    expect(await noted()).to.deep.equal({ end: size, missing: [unwritten.index] });
+    await kill();
+    await start(true);
+    const hashes = [written, unwritten].map(({ leafHash }) => toHex(leafHash));
+    expect(await recordedHashes()).to.deep.equal(hashes);
+    expect(await noted()).to.deep.equal({ end: size, missing: [] });
+    // After a clean end nothing is in doubt, and no more than some seconds after a crash.
+    await add(3);
+    await lines?.close();
+    await kill();
+    await start(true);
+    expect(await recordedHashes()).to.deep.equal(hashes);
+    expect(lines?.doubtful(1e9)).to.deep.equal([]);
+    const behind = { version: 1, end: 1, missing: [], at: Date.now() };
+    await lines?.close();
+    await kill();
+    await writeFile(join(directory, 'v1', 'audited.json'), JSON.stringify(behind));
+    const many = { isShared: true, size: () => 1_000_000 };
+    const opened = await AuditedEntries.open(join(directory, 'v1', 'audited.json'), many, () => undefined);
+    expect(opened.doubtful(1e9)).to.have.lengthOf(4_096);
+    await opened.close();
+  });
+
   it('are none for what was there before an audit was', async () => {
     await add(0);
     await start();
@@ -119,6 +167,38 @@ describe('service: lines of the audit for entries of a service that was killed',
     await lines?.close();
     expect((await stat(join(directory, 'audit.jsonl'))).size).to.equal(0);
   });
+
+  for (const [what, restored, lacks] of [
+    [
+      'are written again where the note and the file are those of a backup',
+      ['audited.json', 'audit.jsonl'],
+      0,
+    ],
+    ['are not written twice where the note alone is that of a backup', ['audited.json'], 0],
+    ['stay away where the file alone is that of a backup', ['audit.jsonl'], 1],
+  ] as const)
+    it(what, async () => {
+      const places: Readonly<Record<(typeof restored)[number], string>> = {
+        'audited.json': join(directory, 'v1', 'audited.json'),
+        'audit.jsonl': join(directory, 'audit.jsonl'),
+      };
+      const backups = new Map<string, Buffer>();
+      const hashes: string[] = [];
+      for (const at of [0, 1]) {
+        await start();
+        const entry = await add(at);
+        await record(entry);
+        lines?.recorded(entry.index);
+        hashes.push(toHex(entry.leafHash));
+        await lines?.close();
+        await kill();
+        if (at === 0) for (const name of restored) backups.set(places[name], await readFile(places[name]));
+      }
+      for (const [place, bytes] of backups) await writeFile(place, bytes);
+      await start();
+      await lines?.close();
+      expect(await recordedHashes()).to.deep.equal(hashes.slice(0, 2 - lacks));
+    });
 
   it('begin anew, with a warning, where the note of them is damaged', async () => {
     await start();

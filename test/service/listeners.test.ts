@@ -57,6 +57,7 @@ describe('service/listeners: an end', () => {
       refused: () => true,
       logged: () => undefined,
       redacted: () => undefined,
+      submitted: () => undefined,
       entryRefused: () => true,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       close: () => Promise.reject(fault),

@@ -17,7 +17,7 @@ import { generateKey } from '../../signers/key-types.ts';
 import { openKey } from '../../instance/open-key.ts';
 import { endArtifactLog } from '../../rekor/end-artifact-log.ts';
 import { openArtifactReads } from '../../rekor/artifact-reads.ts';
-import { writeRedactions } from '../../rekor/redactions.ts';
+import { changeRedactions } from '../../rekor/redactions.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { secondVectors, V1 } from '../rekor/format/support/rekor-vectors.ts';
 import { makeDataDirectory } from '../support/data-directory.ts';
@@ -60,7 +60,10 @@ describe('service/open-artifact-logs', function () {
     const config = parseConfig(`mayfly: {artifact-log: {${yaml}}}`).mayfly.artifactLog;
     const known = clientHost === 'none' ? undefined : clientHost;
     const options = { paths, config, clientHost: known, isDevelopment, passphrase };
-    return prepareArtifactLogs({ ...options, clock: Date.now, steadyClock: undefined }, shutdown);
+    return prepareArtifactLogs(
+      { ...options, clock: Date.now, steadyClock: undefined, anchor: undefined },
+      shutdown,
+    );
   };
 
   const apisOf = (opened: OpenedArtifactLogs | undefined): number[] =>
@@ -159,7 +162,7 @@ describe('service/open-artifact-logs', function () {
     const [{ leafHash } = { leafHash: new Uint8Array() }] = await reads.entriesFrom(0);
     await reads.close();
     const record = { index: 0, leafHash, redactedAt: 0, reason: 'nobody did', isAudited: true };
-    await writeRedactions(directory, { isFinished: true, entries: new Map([[0, record]]) });
+    await changeRedactions(directory, () => ({ isFinished: true, entries: new Map([[0, record]]) }));
     const said = /v1: the body of entry 0, which is redacted, is on the disk\. .*`mayfly rekor redact`/;
     const service = await openQuietly(paths.root);
     try {
@@ -223,7 +226,10 @@ describe('service/open-artifact-logs', function () {
       service = await openQuietly(paths.root);
       const { checks } = (await (await fetch(`${service.metricsUrl}/readyz`)).json()) as Readiness;
       const check = checks.find(({ name }) => name === 'artifact-logs');
-      expect(check).to.deep.include({ ok: true, detail: 'v1: 1 entries; v2: 1 entries' });
+      expect(check).to.deep.include({
+        ok: true,
+        detail: 'v1: 1 entries, level accidents; v2: 1 entries, level accidents',
+      });
       expect((await failureAs(LogError, prepare())).code).to.equal('LOG_LOCKED');
     } finally {
       await service?.close();

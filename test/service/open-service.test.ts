@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -128,6 +129,13 @@ describe('service/open-service', () => {
       expect(await failureOf(fetch(url))).to.be.an('error');
     expect(process.listenerCount('exit'), 'nothing is left to flush').to.equal(exits);
     expect((await open()).logSize).to.equal(1);
+  });
+
+  it('removes what a killed command left', async () => {
+    const left = join(dataPaths(data).logs, '.2027-Ab12cd');
+    await mkdir(left);
+    await open();
+    expect(existsSync(left)).to.equal(false);
   });
 
   it('takes a proxy where it is known who reads the log', async () => {

@@ -10,7 +10,10 @@ import { openDataDirectory } from '../../instance/data-directory.ts';
 import { certificateLogPaths, dataPaths } from '../../instance/data-paths.ts';
 import { openLogKeys } from '../../instance/open-key.ts';
 import { openCtLog } from '../../ct-log/ct-log.ts';
+import { endCtLog } from '../../ct-log/end-log.ts';
+import { readIdentity } from '../../ct-log/log-identity.ts';
 import type { RunningService } from '../../service/open-service.ts';
+import { OtherLogs } from '../../service/other-logs.ts';
 import { entry, ISSUER } from '../ct-log/support/test-log.ts';
 import { addLog, emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { startIssuer, type TestIssuer } from '../support/oidc-issuer.ts';
@@ -154,6 +157,38 @@ describe('service: logs beside the one in use', () => {
     ).to.equal(404);
   });
 
+  it('lists a former log while it still has to answer for what it was handed', async () => {
+    const paths = dataPaths(data);
+    const [former, next] = [certificateLogPaths(paths, '2026'), await addLog(paths, 'localhost/log/2027')];
+    const current = await readIdentity(former.directory);
+    const logs = new OtherLogs({
+      paths,
+      current,
+      chain: [ISSUER],
+      note: () => undefined,
+      end: async ({ directory }) =>
+        endCtLog({
+          directory,
+          signers: await openLogKeys(former, undefined),
+          chain: [ISSUER],
+          clock: Date.now,
+        }),
+    });
+    let close = (): void => undefined;
+    const drained = new Promise<void>((resolve) => (close = resolve));
+    const ending = logs.follow(
+      await readIdentity(next.directory),
+      { identity: current, size: 300 },
+      () => drained,
+    );
+    const states = async (): Promise<string[]> => (await logs.list()).map(({ state }) => state);
+    expect(await states()).to.deep.equal(['ending']);
+    close();
+    await ending;
+    expect(await states()).to.deep.equal(['frozen']);
+    await logs.close();
+  });
+
   it('notices a log that is staged while it runs', async () => {
     const running = await start();
     expect((await fetch(`${running.url}/log/2027/checkpoint`)).status).to.equal(404);
@@ -244,7 +279,7 @@ describe('service: logs beside the one in use', () => {
     const running = await start();
     for (const name of ['2028', '..', '%2e%2e', '.current', '2026%2f..%2f2027', 'x'.repeat(200)])
       expect((await fetch(`${running.url}/log/${name}/checkpoint`)).status, name).to.equal(404);
-    expect((await metrics(running)).join('\n')).not.to.match(/log="(?!2026|2027)/);
+    expect((await metrics(running)).join('\n')).not.to.match(/log="(?!2026|2027|certificates")/);
     expect((await openDataDirectory(data)).logNames).to.deep.equal(['2026', '2027']);
   });
 });

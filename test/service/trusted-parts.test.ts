@@ -137,7 +137,7 @@ describe('service: the trust in what signs', () => {
     let isLogging = true;
     const parts = await TrustedParts.open(paths.trustedRoot, {
       certificate,
-      logId: new Uint8Array(),
+      logId: () => new Uint8Array(),
       isIssuing: () => true,
       artifactLogs: [{ api: 2, logId, isLogging: () => isLogging }],
     });
@@ -170,7 +170,7 @@ describe('service: the trust in what signs', () => {
     const parts = await TrustedParts.open(paths.trustedRoot, {
       certificate,
       artifactLogs: [],
-      logId: log?.logId ?? new Uint8Array(),
+      logId: () => log?.logId ?? new Uint8Array(),
       isIssuing: () => isIssuing,
     });
     const said: string[] = [];

@@ -69,8 +69,8 @@ const SMALL = 16 * 1024;
 export class V2Endpoint {
   readonly #options: V2EndpointOptions;
   readonly #queue: BodyQueue;
-  /** Of each log: a list of up to ten thousand entries, which stays the same while the log is open. */
-  readonly #redacted = new Map<ReadableLog, Reply>();
+  /** Of each log: a list of up to ten thousand entries, and how many they were. */
+  readonly #redacted = new Map<ReadableLog, { readonly count: number; readonly reply: Reply }>();
 
   constructor(options: V2EndpointOptions) {
     this.#options = options;
@@ -173,9 +173,12 @@ export class V2Endpoint {
   }
 
   #redactedIn(log: ReadableLog): Reply {
-    const made = this.#redacted.get(log) ?? redactedReply(log);
-    this.#redacted.set(log, made);
-    return made;
+    const { size: count } = log.redactions.entries;
+    const known = this.#redacted.get(log);
+    if (known?.count === count) return known.reply;
+    const reply = redactedReply(log);
+    this.#redacted.set(log, { count, reply });
+    return reply;
   }
 
   /** What has no name of a log in its path is of another log when another one is in use, and a redaction changes a bundle: of these, caches ask each time whether they are the same. */

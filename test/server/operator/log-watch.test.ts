@@ -25,8 +25,19 @@ const BROKEN: Record<string, Partial<LogStatus>> = {
   index: { indexFailure: 'index.db is damaged' },
   files: { unreadable: { count: 1, first: 'tile/0/000 is missing' } },
   checkpoint: { checkpointFailure: 'checkpoint cannot be synced' },
+  anchor: { anchorFailure: 'the anchor does not answer' },
   store: { storeGrowth: 'commit.db-wal has grown' },
+  witnesses: {
+    witnesses: { isRequired: false, witnesses: [], witnessedSize: 0, failure: 'no witness answers' },
+  },
 };
+
+/** What such a value says. */
+function sentenceOf(value: unknown): unknown {
+  const { first, failure } =
+    typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  return first ?? failure ?? value;
+}
 
 describe('server/operator/log-watch', () => {
   let status: LogStatus;
@@ -61,7 +72,7 @@ describe('server/operator/log-watch', () => {
       watch.check();
       watch.check();
       const [value] = Object.values(BROKEN[name] ?? {});
-      const sentence = typeof value === 'object' && 'first' in value ? value.first : value;
+      const sentence = sentenceOf(value);
       expect(lines).to.deep.equal([
         `${isDerived ? 'warn' : 'error'}: ${fails}: ${String(sentence)}`,
         `warn: ${works}: undefined`,
@@ -69,6 +80,19 @@ describe('server/operator/log-watch', () => {
       expect(await registry.metrics()).to.include(`mayfly_log_trouble{part="${name}"} 0`);
     });
   }
+
+  it('says of each log what notices its copies: that for Rekor v1 has no witnesses', async () => {
+    const registry = new Registry();
+    const of = (copies: LogStatus['copies']) => ({ status: () => ({ ...GOOD, copies }) as LogStatus });
+    const artifacts = { logs: [of('accidents'), of('synchronous')], names: ['v1', 'v2'] };
+    registerLogMetrics([registry], of('synchronous'), artifacts);
+    const lines = (await registry.metrics()).match(/^mayfly_log_copies.*/gm);
+    expect(lines).to.deep.equal([
+      'mayfly_log_copies{log="certificates",level="synchronous"} 1',
+      'mayfly_log_copies{log="v1",level="accidents"} 1',
+      'mayfly_log_copies{log="v2",level="synchronous"} 1',
+    ]);
+  });
 
   it('says that the log stopped also when it has gone on before anybody looked', () => {
     status = { ...GOOD, stops: 1, lastStop: 'the disk was full' };

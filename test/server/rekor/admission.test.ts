@@ -31,7 +31,7 @@ describe('server/rekor/admission', () => {
     otherLog = elsewhere.log;
     foreign = elsewhere.issued[0]?.certificate ?? new Uint8Array(0);
     const issuers = own.ca.authority.chain.slice(0, 1);
-    signers = { issuers, logs: [log.identity], keys: [], clock: () => now };
+    signers = { issuers, logs: () => [log.identity], keys: [], clock: () => now };
   });
 
   beforeEach(() => {
@@ -100,12 +100,12 @@ describe('server/rekor/admission', () => {
 
   it('admits no certificate whose SCT is of another log, or not over it, or missing', async () => {
     const sentence = 'the certificate has no SCT of a log of this CA';
-    const elsewhere = admitOwnSigners({ ...signers, logs: [otherLog.identity] });
+    const elsewhere = admitOwnSigners({ ...signers, logs: () => [otherLog.identity] });
     expect(refusalBy(elsewhere, verifier(certificate))).to.equal(sentence);
-    const [{ logId } = otherLog.identity] = signers.logs;
+    const [{ logId } = otherLog.identity] = signers.logs();
     const wrongKey = admitOwnSigners({
       ...signers,
-      logs: [{ logId, publicKey: otherLog.identity.publicKey }],
+      logs: () => [{ logId, publicKey: otherLog.identity.publicKey }],
     });
     expect(refusalBy(wrongKey, verifier(certificate))).to.equal(sentence);
     // Signed by the CA, as only it can, but without what the log says.
@@ -116,7 +116,9 @@ describe('server/rekor/admission', () => {
   });
 
   it('admits a certificate of the log before the one in use', () => {
-    admitOwnSigners({ ...signers, logs: [otherLog.identity, ...signers.logs] })(verifier(certificate));
+    admitOwnSigners({ ...signers, logs: () => [otherLog.identity, ...signers.logs()] })(
+      verifier(certificate),
+    );
   });
 
   it('admits the listed keys without a certificate, and a certificate not for its key', () => {

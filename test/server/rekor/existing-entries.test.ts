@@ -112,6 +112,7 @@ describe('server/rekor: an entry that is there', () => {
       audit: {
         isFailClosed: true,
         redacted: () => undefined,
+        submitted: () => undefined,
         status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
         refusal: () => now.refusal,
         entryRefused: () => true,

@@ -346,6 +346,7 @@ describe('server/rekor/v2', () => {
     const auditOf = (logged: (decision: LoggedEntryDecision) => Promise<void>): Audit => ({
       isFailClosed: true,
       redacted: () => undefined,
+      submitted: () => undefined,
       status: () => ({ lines: { issued: 0, logged: 0, refused: 0, suppressed: 0 }, destinations: [] }),
       refusal: () => undefined,
       entryRefused: () => true,

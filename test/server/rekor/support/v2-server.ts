@@ -54,6 +54,7 @@ export async function startV2Server(options: V2ServerOptions = {}): Promise<V2Se
   const log = {
     api: opened.api,
     identity: opened.identity,
+    isShared: opened.isShared,
     status: () => opened.status(),
     refusal: () => opened.refusal(),
     add: (entry: LoggableEntry) => opened.add(entry),
