@@ -1,17 +1,10 @@
 /** The command line: a table of commands, and what is the same for all of them. */
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { CommanderError } from 'commander';
-import { systemCode } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import {
-  CommandError,
-  exitCodeOf,
-  speaker,
-  notify,
-  reportFailure,
-  type RegisterCommand,
-} from './program/command.ts';
+import { CommandError, exitCodeOf, speaker, reportFailure, type RegisterCommand } from './program/command.ts';
 import { Program } from './program/program.ts';
+import { standardStream, writeText } from './program/standard-streams.ts';
 
 /**
  * Commands, each loaded only when it is called (or for the top-level help): `serve` must never load the development
@@ -57,9 +50,19 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     ['ca', 'Renew the issuing CA', async () => (await import('./ca/ca.ts')).register],
     ['tsa', 'Make and renew the key for timestamps', async () => (await import('./tsa/tsa.ts')).register],
     [
+      'witness',
+      'Cosign the heads of logs of others',
+      async () => (await import('./witness/witness.ts')).register,
+    ],
+    [
       'rekor',
       'Make, show and end the logs of artifacts',
       async () => (await import('./rekor/rekor.ts')).register,
+    ],
+    [
+      'audit',
+      'Print and check an audit in a database',
+      async () => (await import('./audit/audit.ts')).register,
     ],
     ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
     ['trust', 'Write what verifiers need', async () => (await import('./trust/trust.ts')).register],
@@ -88,10 +91,15 @@ For production:
 
 Every command has more with --help, and answers one JSON object with --json.`;
 
+/** Commands that do other things while they speak. */
+const SERVING: ReadonlySet<string> = new Set(['serve', 'dev']);
+
 /** Runs the command line; sets `process.exitCode`. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
-  watchOutput();
+  // No reader may keep these from answering.
+  if (SERVING.has(argv.find((word) => !word.startsWith('-')) ?? ''))
+    for (const fd of [1, 2] as const) standardStream(fd);
   keepTlsChecks(json);
   if (asksForVersion(argv)) {
     const { buildLine, readBuild } = await import('./program/build.ts');
@@ -131,18 +139,6 @@ function asksForVersion(argv: readonly string[]): boolean {
   return ['--version', '-V'].some((option) => ofProgram.includes(option));
 }
 
-/** A reader that has gone, as `head -1` does, wanted no more: the command finishes what it does and ends as it would
- * have. Any other fault of standard output is a failure of the command. */
-function watchOutput(): void {
-  process.stdout.on('error', (error: Error) => {
-    if (systemCode(error) === 'EPIPE' || process.exitCode === 1) return;
-    process.exitCode = 1;
-    notify(`mayfly: standard output cannot be written: ${error.message}`);
-  });
-  // There is nowhere left to say so.
-  process.stderr.on('error', () => undefined);
-}
-
 const incomplete = new CommandError('USAGE', 'say which command', { hint: 'See: mayfly --help' });
 
 /** The program with the command that `words` call, or with all of them for `completion`; of the others it knows name and
@@ -156,7 +152,14 @@ export async function programFor(words: readonly string[], json: boolean): Promi
     .version(VERSION, '-V, --version', 'print version, commit and runtime; with --json as an object')
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  if (json) program.configureOutput({ writeErr: () => undefined });
+  program.configureOutput({
+    writeOut: (text) => {
+      writeText(1, text);
+    },
+    writeErr: (text) => {
+      if (!json) writeText(2, text);
+    },
+  });
   const wanted = words.find((word) => !word.startsWith('-'));
   for (const [name, summary, load] of COMMANDS) {
     // Completion is made from all of them.

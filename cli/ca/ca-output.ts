@@ -1,6 +1,7 @@
 /** What `mayfly ca` says and writes. */
 import { dirname } from 'node:path';
 import { systemFault } from '../../instance/data-directory-error.ts';
+import type { Switched } from '../../instance/switch-successor.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { describeName } from '../../core/distinguished-name.ts';
@@ -15,6 +16,17 @@ export function certificateLine(chainPem: string): string {
   if (first === undefined) return 'nothing';
   const { subject, notAfter } = parseCertificate(first.bytes);
   return `${describeName(subject)}, until ${rfc3339(notAfter)}`;
+}
+
+/** What a switch to a staged chain did, for people. */
+export function switchedLines(was: Switched['was'], chainPem: string): readonly string[] {
+  const line = certificateLine(chainPem);
+  if (was === 'in force')
+    return [`Nothing is staged. In force already, at the latest from the next start of the service: ${line}`];
+  return [
+    ...(was === 'interrupted' ? ['The switch that was begun is finished.'] : []),
+    `In force from the next start of the service: ${line}`,
+  ];
 }
 
 /** Writes a file that must not be there. Throws {@link CommandError} `REFUSED` if it is. */

@@ -10,7 +10,7 @@ import type { Chain, Succession } from '../../instance/succession.ts';
 import { switchSuccessor, type Switched } from '../../instance/switch-successor.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { readChain } from '../../trust/collect.ts';
-import { certificateLine } from './ca-output.ts';
+import { certificateLine, switchedLines } from './ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited } from '../program/input-file.ts';
 import { invocation, passphraseWords } from '../program/invocation.ts';
@@ -89,11 +89,10 @@ function report(
   speak: Speaker,
   warnings: readonly string[],
 ): void {
-  const { former, chainPem, isResumed } = successor;
+  const { former, chainPem, was } = successor;
   const end = rfc3339(Math.ceil((Date.now() + GRACE_MS) / 1000) * 1000);
   const lines = [
-    ...(isResumed ? ['The switch that was begun is finished.'] : []),
-    `In force from the next start of the service: ${certificateLine(chainPem)}`,
+    ...switchedLines(was, chainPem),
     ...rootLines(successor),
     ...warnings,
     'Next: start the service anew, and make a backup. The old chain stays trusted; when its last certificate has ended, end its time:',
@@ -104,7 +103,13 @@ function report(
         ]),
   ];
   const { chain, key } = succession;
-  const facts = { chain, key, finished: isResumed, subject: certificateLine(chainPem) };
+  const facts = {
+    chain,
+    key,
+    finished: was === 'interrupted',
+    isNew: was !== 'in force',
+    subject: certificateLine(chainPem),
+  };
   speak.answer({ ...facts, ...factsOf(successor), warnings }, lines.join('\n'));
 }
 

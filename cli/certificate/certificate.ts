@@ -20,6 +20,7 @@ import { loadTrust } from './trust.ts';
 import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readFileOrStdin, readAccessToken } from '../program/input-file.ts';
 import { parseChoice } from '../program/options.ts';
+import { isTerminal } from '../program/standard-streams.ts';
 import { trustPath, type TrustOptions } from '../verify/chosen-trust.ts';
 
 interface CertificateOptions extends TrustOptions {
@@ -131,7 +132,7 @@ function checkCombination({ key, keyOut, keyType, tokenFile, out, json }: Certif
     [key !== undefined && keyType !== undefined, '--key-type is for a fresh key, and --key names your own'],
     [key === '-' && tokenFile === '-', 'stdin can be only one of --key and --token-file'],
     [keyOut === '-' && json === true, '--key-out - writes the key to stdout, where --json would write too'],
-    [keyOut === '-' && process.stdout.isTTY, '--key-out - would show the private key on the terminal'],
+    [keyOut === '-' && isTerminal(1), '--key-out - would show the private key on the terminal'],
     [isOutputOf(out, keyOut), '--key-out names a file that the certificates go to'],
   ];
   const [, sentence] = wrong.find(([isWrong]) => isWrong) ?? [];
@@ -161,7 +162,7 @@ const tokenSource = (options: CertificateOptions, flow: LoginFlow | undefined) =
   clientId: options.clientId,
   flow,
   env: process.env,
-  interactive: process.stderr.isTTY && process.env['CI'] === undefined,
+  interactive: isTerminal(2) && process.env['CI'] === undefined,
   // On stderr even with --json: without the address nobody can log in.
   notify,
 });

@@ -8,6 +8,7 @@ import { emailClaims, mintToken, type MintedClaims } from '../../dev/mint-token.
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { parseInteger } from '../program/options.ts';
 import { readInput } from '../program/input-file.ts';
+import { writeText } from '../program/standard-streams.ts';
 
 interface TokenOptions {
   readonly email?: string;
@@ -65,8 +66,8 @@ async function printToken(options: TokenOptions, speak: Speaker): Promise<undefi
     speak.answer({ token, claims: JSON.parse(payload) as unknown }, '');
   } else {
     // No newline: what reads the token from a file or a variable often keeps it, and then the token is refused.
-    // eslint-disable-next-line no-restricted-syntax -- base64url and dots, made here
-    process.stdout.write(token);
+
+    writeText(1, token);
   }
   return undefined;
 }

@@ -131,6 +131,7 @@ async function init(options: InitOptions, speak: Speaker): Promise<undefined> {
         adopted?.inspection,
       ),
     ),
+    logPlaces: adopted?.inspection.mayfly.log,
     configText: adopted?.text ?? productionConfig({ publicUrl }),
   }).catch(usageFault);
   if (options.origin === undefined) warnings.push(...originWarnings(origin, publicUrl));

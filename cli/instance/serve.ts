@@ -1,7 +1,7 @@
 /** `mayfly serve`: the service. */
 import { isOpen } from '../../policy/issuer-policy-definition.ts';
 import { parseListenAddress, requireProtectedTransport } from '../../server/http/listen-address.ts';
-import { action, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
+import { action, CommandError, notify, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
 import { runService } from '../../service/lifetime.ts';
@@ -20,6 +20,8 @@ interface ServeOptions extends TlsOptions {
   readonly grpcListen?: string;
   readonly passphraseFile?: string;
   readonly behindTlsProxy?: boolean;
+  readonly insecureNoLog?: boolean;
+  readonly workers?: string;
 }
 
 const EXAMPLES = `
@@ -54,6 +56,11 @@ export const register: RegisterCommand = (program) => {
     .option('--tls-cert <file>', 'PEM certificate chain; followed as it is renewed')
     .option('--tls-key <file>', 'PEM private key of --tls-cert')
     .option('--behind-tls-proxy', 'plain HTTP beyond loopback is fine: a proxy in front speaks TLS')
+    .option(
+      '--insecure-no-log',
+      'certificates are in no log and carry no SCT: for verifiers that ask for none',
+    )
+    .option('--workers <n>', 'threads that take connections and sign, or `auto`: one for each core')
     .option('--json', 'first line on stdout is {"event":"ready",…}; failures are JSON too')
     .addHelpText('after', EXAMPLES)
     .action(
@@ -89,9 +96,23 @@ async function open(options: ServeOptions): Promise<RunningService> {
     grpcListen: options.grpcListen === undefined ? undefined : parseListenAddress(options.grpcListen),
     tls,
     behindTlsProxy,
+    insecureNoLog: options.insecureNoLog,
+    workers: options.workers === undefined ? undefined : workersOf(options.workers),
     clock: Date.now,
     steadyClock: machineClock(),
     program: invocation(),
+  });
+}
+
+/** As many as the configuration may ask for. */
+const MAX_WORKERS = 64;
+
+function workersOf(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_WORKERS) return count;
+  throw new CommandError('USAGE', `--workers takes a number from 1 to ${MAX_WORKERS}, or auto`, {
+    hint: 'With auto there is one for each core.',
   });
 }
 

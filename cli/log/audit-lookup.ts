@@ -4,6 +4,8 @@ import { CommandError } from '../program/command.ts';
 
 /** Where the audit says that a certificate stands in the log. */
 export interface AuditedCertificate {
+  /** Origin of the log; undefined in lines of versions that did not say it. */
+  readonly log: string | undefined;
   readonly leafIndex: number;
   /** Lower-case hexadecimal. */
   readonly serial: string;
@@ -56,10 +58,10 @@ async function* linesOf(file: string): AsyncGenerator<string> {
 
 function issued(line: string, wanted: string): AuditedCertificate | undefined {
   const facts = parsed(line);
-  const { event, certificateSha256, leafIndex, serial } = facts;
+  const { event, certificateSha256, log, leafIndex, serial } = facts;
   if (event !== 'issued' || certificateSha256 !== wanted) return undefined;
   if (!Number.isSafeInteger(leafIndex) || typeof serial !== 'string') return undefined;
-  return { leafIndex: Number(leafIndex), serial };
+  return { log: typeof log === 'string' ? log : undefined, leafIndex: Number(leafIndex), serial };
 }
 
 function parsed(line: string): Record<string, unknown> {

@@ -29,8 +29,10 @@ import { readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
 import { readTrust } from '../verify/chosen-trust.ts';
 import { platformCrypto } from '../verify/platform-crypto.ts';
+import { openArtifactCopy, type ArtifactCopy } from './artifact-copy.ts';
 import { deadlineOf, type TargetOptions } from './log-target.ts';
 import { placesOfV2 } from './watch/served-artifacts.ts';
+import { cosignersOf, readWitnessPolicy } from './witness-quorum.ts';
 
 /** Which entry is meant, where no file says it. */
 export interface EntryOptions {
@@ -48,6 +50,8 @@ export interface FoundEntryProof {
   readonly index: number;
   readonly size: number;
   readonly leafHash: Uint8Array;
+  /** The signed note that it leads to. */
+  readonly checkpoint: Uint8Array;
   /** The text of the file, UTF-8. */
   readonly proof: Uint8Array;
 }
@@ -73,9 +77,20 @@ interface Evidence {
 
 /**
  * The proof of the entry that `--entry` names, or of the one that the bundle in `text` has. Checked against the signed checkpoint, and that with the keys of `--trust`; without it, with those of the
- * directory, or with what the service says of itself. Rejects with CommandError, with LogReadError where there is no such entry, and with LogError.
+ * directory, or with what the service says of itself; and held to `--witness-policy`. In a copy of a log `--v2` need not be said. Rejects with CommandError, with LogReadError where there is no such entry, and with LogError.
  */
 export async function entryProof(
+  options: TargetOptions & EntryOptions,
+  text: string | undefined,
+  speak: Speaker,
+): Promise<FoundEntryProof> {
+  const policy = await readWitnessPolicy(options.witnessPolicy);
+  const proven = await provenEntry(options, text, speak);
+  if (policy !== undefined) cosignersOf(proven.checkpoint, policy);
+  return proven;
+}
+
+async function provenEntry(
   options: TargetOptions & EntryOptions,
   text: string | undefined,
   speak: Speaker,
@@ -84,8 +99,16 @@ export async function entryProof(
     throw new CommandError('USAGE', 'give either --data or --url', {
       hint: '--data is the directory of `mayfly serve` or `dev`, --url the public URL of a service.',
     });
-  const sought = text === undefined ? ofOption(options) : ofBundle(text, options);
+  const copy = await openArtifactCopy(options);
+  if (copy !== undefined && options.v1 === true)
+    throw new CommandError(
+      'USAGE',
+      `--v1: ${copy.origin} is no log for Rekor v1, of which there are no copies`,
+    );
+  const chosen = copy === undefined ? options : { ...options, v2: true };
+  const sought = text === undefined ? ofOption(chosen) : ofBundle(text, chosen);
   const trusted = options.trust === undefined ? undefined : await trustedLogs(options.trust);
+  if (copy !== undefined) return fromCopy(copy, sought, trusted);
   if (options.data !== undefined) return fromDirectory(options.data, sought, trusted);
   const source = await sourceOf(options.url ?? '', options);
   const evidence = await (sought.api === 1 ? askFirst(source, sought) : askSecond(source, sought));
@@ -161,6 +184,29 @@ async function fromDirectory(
   throw notThere('the logs of the directory do not have that entry', {
     hint: 'What the last second brought is not there yet: its checkpoint file is up to a second late.',
   });
+}
+
+/** Held to the keys that the copy was begun with, and to those of `--trust` where they are given. */
+async function fromCopy(
+  copy: ArtifactCopy,
+  sought: SoughtEntry,
+  trusted: ArtifactLogs | undefined,
+): Promise<FoundEntryProof> {
+  const { origin, size, root, checkpoint } = copy;
+  if (sought.logId !== undefined && !equalBytes(sought.logId, copy.logId))
+    throw notThere(`the bundle names another log than ${origin}, which this is a copy of`);
+  const index = sought.leafHash === undefined ? sought.logIndex : await copy.indexOf(sought.leafHash);
+  if (index === undefined)
+    throw notThere(`the copy has ${size} entries, and not that one`, {
+      hint: '`mayfly log mirror` brings it up to date.',
+    });
+  const { leafHash } = await copy.entryAt(index);
+  const path = (await copy.inclusion(index)) ?? [];
+  const evidence = { logIndex: index, index, leafHash, path, checkpoint };
+  if (trusted !== undefined) return verified(evidence, sought, trusted);
+  if (!verifyInclusion(sha256, { leafHash, index, size }, path, root))
+    throw wrong(`the copy does not prove entry ${index} under its head`);
+  return found(evidence, 2, size);
 }
 
 async function sourceOf(url: string, options: TargetOptions): Promise<HttpSource> {
@@ -301,6 +347,7 @@ const found = (
   index,
   size,
   leafHash,
+  checkpoint,
   proof: encodeTlogProof({ index, path, checkpoint }),
 });
 

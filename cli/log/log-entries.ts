@@ -1,10 +1,12 @@
 /** `mayfly log list` and `search`: whom certificates were issued to. */
 import { rfc3339 } from '../../core/clock.ts';
 import { printable } from '../../core/printable.ts';
+import { Tally } from '../../core/tally.ts';
 import { ProvenEntries } from '../../ct-log/proven-entries.ts';
 import { searchEntries, type FoundEntry } from '../../ct-log/entry-search.ts';
 import { certificateFacts } from '../../search/entry-facts.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
+import { isTerminal } from '../program/standard-streams.ts';
 import {
   isFilter,
   limitOf,
@@ -70,7 +72,7 @@ export async function search(
 
 /** A line now and then, for a person who waits; nothing in a pipe. */
 function progressTo(speak: Speaker, size: number): ((entries: number) => void) | undefined {
-  if (!process.stderr.isTTY) return undefined;
+  if (!isTerminal(2)) return undefined;
   let noted = Date.now();
   return (entries) => {
     if (Date.now() - noted < 2000) return;
@@ -87,6 +89,8 @@ class EntryReport {
   readonly #speak: Speaker;
   readonly #line: (cells: Cells) => string;
   #unreadable = 0;
+  /** Name of a CA → how many of the entries it issued. */
+  readonly #authorities = new Tally<string>();
   #last = 0;
 
   constructor(head: SeenHead, { oldestFirst }: RangeOptions, speak: Speaker) {
@@ -103,6 +107,7 @@ class EntryReport {
     this.count++;
     this.#last = entry.index;
     if ('unreadable' in entry) this.#unreadable++;
+    else this.#count(entry.authority);
     return this.#speak.record(certificateFacts(entry), line);
   }
 
@@ -111,12 +116,27 @@ class EntryReport {
     const { origin, size } = this.#head;
     if (this.#unreadable > 0)
       this.#speak.note(`warning: ${this.#unreadable} of these are no certificates that can be read`);
+    if ([...this.#authorities].length > 1) this.#speak.note(this.#ofSeveral());
     const order = this.#oldestFirst ? 'oldest first' : 'newest first';
     const option = this.#oldestFirst ? `--from ${this.#last + 1}` : `--before ${this.#last}`;
     const more = this.count === limit ? `; stopped at the limit, go on with ${option}` : '';
     this.#speak.note(`${this.count} of the ${size} entries of ${origin}, ${order}${more}`);
   }
+
+  /** Memory does not grow with CAs either: those beyond the first few are one. */
+  #count(authority: string): void {
+    const isKnown = this.#authorities.of(authority) > 0 || [...this.#authorities].length < MAX_AUTHORITIES;
+    this.#authorities.add(isKnown ? authority : 'others', 1);
+  }
+
+  /** Who reads a list for one CA is to know that it has the certificates of others. */
+  #ofSeveral(): string {
+    const shares = [...this.#authorities].map(([name, count]) => `${count} of "${printable(name)}"`);
+    return `of several CAs: ${shares.join(', ')}; --json and \`mayfly log show\` name the CA of each`;
+  }
 }
+
+const MAX_AUTHORITIES = 16;
 
 type Cells = readonly [index: string, time: string, serial: string, issuer: string, identity: string];
 

@@ -31,7 +31,14 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const signers = await openLogKeys(paths, passphrase);
-  const { head, frozenAt } = await endCtLog({ directory: paths.directory, signers, chain, clock });
+  const { directory: logDirectory } = paths;
+  const { head, frozenAt } = await endCtLog({
+    directory: logDirectory,
+    signers,
+    chain,
+    clock,
+    anchor: 'noted',
+  });
   const { size, root } = head;
   speak.answer(
     { origin, size, root: toBase64(root), frozenAt: rfc3339(frozenAt) },

@@ -12,6 +12,7 @@ import { verifiedCheckpoint } from './log-head.ts';
 import { verifyCheckpoint, type VerifiedCheckpoint } from '../../tlog/tree/verify-head.ts';
 import { readHead } from '../verify/head-file.ts';
 import { endingSoon, openTarget, withLogOf, type LogTarget, type TargetOptions } from './log-target.ts';
+import { cosignersOf } from './witness-quorum.ts';
 import { certificateIn } from '../verify/certificate-file.ts';
 
 /** Options of `mayfly log proof`. */
@@ -58,6 +59,7 @@ async function headFor(
 ): Promise<{ readonly bytes: Uint8Array; readonly head: VerifiedCheckpoint }> {
   const bytes = await readHead(path);
   if (bytes === undefined) return verifiedCheckpoint(log);
+  if (log.policy !== undefined) cosignersOf(bytes, log.policy);
   return { bytes, head: verifyCheckpoint(bytes, log.keys) };
 }
 

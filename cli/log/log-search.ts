@@ -4,11 +4,12 @@ import type { Facts } from '../../search/entry-facts.ts';
 import type { SearchableEntry } from '../../search/searchable-log.ts';
 import { WithheldSignatures } from '../../search/withheld-signatures.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
-import type { FilterOptions, RangeOptions } from './entry-options.ts';
+import { openArtifactCopy } from './artifact-copy.ts';
+import { isFilter, type FilterOptions, type RangeOptions } from './entry-options.ts';
 import { factsLine } from './facts-line.ts';
 import { hitsByIndex } from './indexed-hits.ts';
 import { isHit, logsQueryOf, type LogSearchOptions, type LogsQuery } from './logs-query.ts';
-import { openLogs } from './open-logs.ts';
+import { isWantedLog, openLogs } from './open-logs.ts';
 import { readOn, type FollowedLog } from './watch/followed-log.ts';
 
 /** Options that only a search over several logs has. */
@@ -25,9 +26,12 @@ const OWN = [
   'keySha256',
 ] as const satisfies readonly (keyof LogSearchOptions)[];
 
-/** Whether the options are of such a search, and not of one in the certificate log alone. Throws CommandError `USAGE` for options of both. */
-export function isOverLogs(options: LogSearchOptions & RangeOptions & FilterOptions): boolean {
-  if (OWN.every((name) => options[name] === undefined)) return false;
+/** Whether the options are of such a search, and not of one in the certificate log alone; in a copy of a log of artifacts (`isCopy`) whatever is looked for. Throws CommandError `USAGE` for options of both. */
+export function isOverLogs(
+  options: LogSearchOptions & RangeOptions & FilterOptions,
+  isCopy = false,
+): boolean {
+  if (OWN.every((name) => options[name] === undefined) && !(isCopy && isFilter(options))) return false;
   const { from, before, oldestFirst, identityRegexp } = options;
   if ([from, before, oldestFirst, identityRegexp].every((option) => option === undefined)) return true;
   throw new CommandError(
@@ -74,14 +78,19 @@ async function* hitsInLogs(
   query: LogsQuery,
   speak: Speaker,
 ): AsyncGenerator<Facts | typeof WITHHELD> {
-  const logs = await openLogs(
-    options,
-    {
-      isWanted: (name) => query.join || query.isWanted(name),
-      named: query.join ? [...query.in, 'artifacts'] : query.in,
-    },
-    speak,
-  );
+  const copy = await openArtifactCopy(options);
+  if (copy !== undefined) requireInCopy(copy, query);
+  const logs =
+    copy === undefined
+      ? await openLogs(
+          options,
+          {
+            isWanted: (name) => query.join || query.isWanted(name),
+            named: query.join ? [...query.in, 'artifacts'] : query.in,
+          },
+          speak,
+        )
+      : [copy];
   try {
     const joins = query.join ? await LogJoins.of(logs) : undefined;
     for (let i = 0; i < (joins?.withheld ?? 0); i++) yield WITHHELD;
@@ -101,6 +110,19 @@ async function* hitsInLogs(
   } finally {
     for (const log of logs) await log.close();
   }
+}
+
+/** Throws {@link CommandError} `USAGE` for what one log alone cannot answer. */
+function requireInCopy({ name, origin }: FollowedLog, query: LogsQuery): void {
+  if (query.join)
+    throw new CommandError('USAGE', `a copy of ${origin} has no certificates to join its entries with`, {
+      hint: 'Leave out --join, --unused and --used-more-than, or ask the service or its data directory.',
+    });
+  const other = query.in.find((one) => !isWantedLog(name, [one]));
+  if (other === undefined) return;
+  throw new CommandError('USAGE', `--in ${other}: there is a copy of ${origin} and no other log`, {
+    hint: 'Leave --in out.',
+  });
 }
 
 /** Entries by a key that are named; all of them are counted. */

@@ -1,6 +1,7 @@
 /** `mayfly log show`: one entry of a log, with everything that its certificate says. */
 import { equalBytes, toBase64, toHex } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { parseCertificate, parseTbsCertificate } from '../../core/certificate.ts';
 import { FormatError } from '../../core/errors.ts';
 import { FULCIO_EXTENSIONS } from '../../core/fulcio-extensions.ts';
 import { encodePem } from '../../core/pem.ts';
@@ -10,12 +11,13 @@ import { hashLeaf } from '../../tlog/format/merkle.ts';
 import { TILE_WIDTH } from '../../tlog/format/tile.ts';
 import { readEntry, type FoundEntry } from '../../ct-log/entry-search.ts';
 import { LogError, LogReadError } from '../../tlog/core/log-error.ts';
-import { loggedTbs } from '../../ct-log/logged-tbs.ts';
+import { loggedTbsOf } from '../../ct-log/logged-tbs.ts';
 import { proveCertificate } from '../../ct-log/proof.ts';
 import { ProvenEntries } from '../../ct-log/proven-entries.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
+import { openArtifactCopy, type ArtifactCopy } from './artifact-copy.ts';
 import { findAuditedCertificate, type AuditedCertificate } from './audit-lookup.ts';
-import { certificateFacts } from '../../search/entry-facts.ts';
+import { certificateFacts, type Facts } from '../../search/entry-facts.ts';
 import { readCertificateFile } from '../verify/certificate-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { placeOf } from './entry-options.ts';
@@ -38,6 +40,8 @@ export async function show(
   [index]: readonly string[],
 ): Promise<undefined> {
   checkCombination(options, index);
+  const copy = await openArtifactCopy(endingSoon(options));
+  if (copy !== undefined) return showCopied(copy, options, speak, index);
   const { head, place, leaf, entry } = await found(options, speak, index);
   const der = precertificateOf(leaf);
   if (options.pem === true && der === undefined)
@@ -53,6 +57,41 @@ export async function show(
   if (options.pem !== true) speak.note(WHERE_IT_IS);
   return undefined;
 }
+
+/** Of a log of artifacts: what was signed, and by whom. */
+async function showCopied(
+  copy: ArtifactCopy,
+  { pem }: ShowOptions,
+  speak: Speaker,
+  index: string | undefined,
+): Promise<undefined> {
+  const { origin, size } = copy;
+  if (index === undefined || pem === true)
+    throw new CommandError(
+      'USAGE',
+      `the entries of ${origin} are no certificates: give INDEX, without --pem`,
+      {
+        hint: '`mayfly log search` finds what was signed by a certificate, a key or a name (--certificate, --key-sha256, --identity).',
+      },
+    );
+  const { view, leafHash } = await copy.entryAt(placeOf(index, 'INDEX'));
+  const facts = { ...view.facts(), leafHash: toBase64(leafHash) };
+  speak.answer({ origin, size, ...facts }, tableOf(rowsOfFacts(facts)));
+  return undefined;
+}
+
+/** What is in lists and records, each value in a row of its own. */
+const rowsOfFacts = (facts: Facts): (readonly [string, string])[] =>
+  Object.entries(facts).flatMap(([name, value]) => {
+    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return all.flatMap((one) =>
+      typeof one === 'object' && one !== null
+        ? rowsOfFacts(one as Facts)
+        : one === undefined
+          ? []
+          : [[name, typeof one === 'string' ? one : JSON.stringify(one)] as const],
+    );
+  });
 
 /** An entry under a head that covers it. */
 interface ShownEntry {
@@ -75,21 +114,39 @@ async function found(options: ShowOptions, speak: Speaker, index?: string): Prom
     return entryAt(log, head, proven.index);
   }
   const audited = await auditedOf(options);
+  if (audited !== undefined) return auditedEntry(audited, soon, speak);
   const log = await openTarget(soon, speak);
-  const head = await headOf(log);
-  if (audited === undefined) return entryAt(log, head, placeOf(index ?? '', 'INDEX'));
-  const place = audited.leafIndex;
-  const here = place < head.size ? await entryAt(log, head, place) : undefined;
-  if (here !== undefined && isOf(audited, here)) return here;
-  for (const name of await formerLogNames(soon)) {
-    const former = await openTarget({ ...soon, log: name }, speak);
-    const its = await headOf(former);
-    const there = place < its.size ? await entryAt(former, its, place) : undefined;
-    if (there !== undefined && isOf(audited, there)) return there;
-  }
-  if (here === undefined) throw noEntry(head, place);
-  throw contradiction(audited, here);
+  return entryAt(log, await headOf(log), placeOf(index ?? '', 'INDEX'));
 }
+
+/** The entry that a line of the audit is about: in the log that it names, or in the first that has its serial there. */
+async function auditedEntry(
+  audited: AuditedCertificate,
+  options: ShowOptions,
+  speak: Speaker,
+): Promise<ShownEntry> {
+  const { log: origin, leafIndex: place } = audited;
+  let failure: Error | undefined;
+  // The log in use first, or the one that --log names.
+  for (const name of [undefined, ...(await formerLogNames(options))]) {
+    const log = await openTarget(name === undefined ? options : { ...options, log: name }, speak);
+    const head = await headOf(log);
+    if (head.origin !== (origin ?? head.origin)) continue;
+    const there = place < head.size ? await entryAt(log, head, place) : undefined;
+    if (there !== undefined && isOf(audited, there)) return there;
+    failure ??= there === undefined ? noEntry(head, place) : contradiction(audited, there);
+  }
+  throw failure ?? notHere(origin ?? '');
+}
+
+const notHere = (origin: string): LogReadError =>
+  new LogReadError(
+    'NOT_FOUND',
+    `the audit says that the entry is in the log ${origin}, which is not asked here`,
+    {
+      hint: 'Name the data directory or the service that has it; without --log, its former logs are asked, too.',
+    },
+  );
 
 const WHERE_IT_IS =
   'The log holds the precertificate (--pem): the certificate without its SCT. The certificate itself is with its owner and with what ' +
@@ -159,15 +216,19 @@ const contradiction = ({ serial, leafIndex }: AuditedCertificate, shown: ShownEn
 function precertificateOf({ entry, precertificate }: TileLeaf): Uint8Array | undefined {
   if (entry.type === 'x509') return entry.certificate;
   try {
-    return precertificate && equalBytes(loggedTbs(precertificate), entry.tbs) ? precertificate : undefined;
+    if (precertificate === undefined) return undefined;
+    // Another key may have signed it in the name of its CA.
+    const tbs = loggedTbsOf(parseCertificate(precertificate), parseTbsCertificate(entry.tbs));
+    return equalBytes(tbs, entry.tbs) ? precertificate : undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return undefined;
   }
 }
 
-function textOf(entry: FoundEntry, leafHash: string): string {
-  const rows = rowsOf(entry, leafHash);
+const textOf = (entry: FoundEntry, leafHash: string): string => tableOf(rowsOf(entry, leafHash));
+
+function tableOf(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
 }
@@ -179,7 +240,7 @@ function rowsOf(entry: FoundEntry, leafHash: string): (readonly [string, string]
     ['leaf hash', leafHash],
   ] as const;
   if ('unreadable' in entry) return [...place, ['unreadable', entry.unreadable]];
-  const { identity, names, issuers, caKeySha256 = '-' } = entry;
+  const { identity, names, issuers, authority, caKeySha256 = '-' } = entry;
   return [
     ...place,
     ['identity', identity === undefined ? '-' : `${identity.value} (${identity.type})`],
@@ -188,6 +249,7 @@ function rowsOf(entry: FoundEntry, leafHash: string): (readonly [string, string]
     ['serial', entry.serial],
     ['valid', `${rfc3339(entry.notBefore)} to ${rfc3339(entry.notAfter)}`],
     ['key', `SHA-256 ${toHex(sha256(entry.spki))}`],
+    ['CA', authority === '' ? '-' : authority],
     ['CA key', `SHA-256 ${caKeySha256}`],
     ...FULCIO_EXTENSIONS.flatMap(({ number, name }) => {
       const value = entry.extensions.get(number);

@@ -1,5 +1,5 @@
 /** The log that a `mayfly log` command is asked about: in a directory or behind a URL, with the keys to trust. */
-import { access, readdir } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCurrentLogName } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
@@ -19,13 +19,17 @@ import { IDENTITY_FILE } from '../../tlog/core/log-identity.ts';
 import { readIdentity } from '../../ct-log/log-identity.ts';
 import { logKeys, logKeysAmong, type CtCheckpointKey } from '../../ct-log/log-keys.ts';
 import { sha256 } from '../../tlog/core/sha256.ts';
-import type { LogSource } from '../../ct-log/source.ts';
+import { MIRROR_FILE, readMirrorRecord, type MirrorRecord } from '../../ct-log/mirror-record.ts';
+import { isMissingOrHidden, type LogSource } from '../../ct-log/source.ts';
 import { DESCRIPTION_FILE, staticSource, type StaticSource } from '../../ct-log/static-source.ts';
 import { requireSafeTransport } from '../certificate/http.ts';
 import { routedFetch } from '../certificate/routes.ts';
+import { FileFault } from '../../storage/file-fault.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readLimited, readAccessToken } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
+import { readWitnessPolicy } from './witness-quorum.ts';
+import type { WitnessPolicy } from '../../tlog/format/witness-policy.ts';
 import { parseLogList, type ListedLog } from '../verify/log-list.ts';
 
 /** Options that say which log there is meant. */
@@ -41,6 +45,8 @@ export interface TargetOptions extends LogNameOptions {
   readonly url?: string;
   readonly trust?: string;
   readonly accessTokenFile?: string;
+  /** A policy that names witnesses. */
+  readonly witnessPolicy?: string;
   /** Seconds for the whole command; undefined for any time, as long as something comes. */
   readonly timeout?: string;
 }
@@ -55,6 +61,8 @@ export interface LogTarget {
   /** The same source, when it is a directory. */
   readonly directory: DirectorySource | undefined;
   readonly keys: readonly CtCheckpointKey[];
+  /** Who has to have cosigned its head; undefined: nobody. */
+  readonly policy?: WitnessPolicy | undefined;
   /** SHA-256 of its ECDSA key, 32 bytes. */
   readonly logId: Uint8Array;
   /** Whose word the keys are: `directory`, `trust` (--trust) or `server` (its own, which proves nothing). */
@@ -70,9 +78,19 @@ export async function openTarget(options: TargetOptions, speak: Speaker): Promis
   }
   if (options.data !== undefined && options.accessTokenFile !== undefined)
     throw new CommandError('USAGE', '--access-token-file is for --url: a directory asks for none');
-  if (options.data !== undefined) return directoryTarget(options.data, options, speak);
-  return urlTarget(options.url ?? '', options, speak);
+  const policy = await readWitnessPolicy(options.witnessPolicy);
+  const target =
+    options.data === undefined
+      ? await urlTarget(options.url ?? '', options, speak)
+      : await directoryTarget(options.data, options, speak);
+  return { ...target, policy };
 }
+
+/** What a directory says of the log that it is a copy of; undefined where it is none. Rejects with DataDirectoryError and LogError. */
+export const copyIn = (data: string): Promise<MirrorRecord | undefined> =>
+  readMirrorRecord(data).catch((error: unknown) => {
+    throw error instanceof FileFault ? systemFault(join(data, MIRROR_FILE), 'read', error.cause) : error;
+  });
 
 /** Ends all reading; undefined for any time. */
 export function deadlineOf(options: TargetOptions): AbortSignal | undefined {
@@ -87,7 +105,7 @@ export const timeoutOf = ({ timeout }: Pick<TargetOptions, 'timeout'>): number |
 async function directoryTarget(data: string, options: TargetOptions, speak: Speaker): Promise<LogTarget> {
   const deadline = deadlineOf(options);
   const named = nameOf(options);
-  if (await holdsExport(data)) return keyedTarget(staticSource(data, deadline), named, options, speak);
+  if (await holdsExport(data)) return copyTarget(data, named, options, speak);
   const source = await openDirectorySource(await logDirectory(data, options), deadline);
   requireNamed(source.name, source.identity.origin, named);
   const { logId } = source.identity;
@@ -100,6 +118,31 @@ async function directoryTarget(data: string, options: TargetOptions, speak: Spea
   throw new CommandError('FAILED', `the log in ${source.name} is not the one that --trust knows`, {
     hint: 'Export the trust directory again, or name the directory of the log that you mean.',
   });
+}
+
+/** A copy of `mayfly log export` or `mirror`. What the mirror was begun with is known, and trusted unless --trust says otherwise. */
+async function copyTarget(
+  data: string,
+  named: string | undefined,
+  options: TargetOptions,
+  speak: Speaker,
+): Promise<LogTarget> {
+  const record = await copyIn(data);
+  if (record?.bundle === 'entries')
+    throw new CommandError(
+      'USAGE',
+      `${data} holds a copy of ${record.origin}, whose entries are no certificates`,
+      {
+        hint: '`mayfly log check --data DIR` checks all of it; `mayfly log search`, `show INDEX` and `proof --entry INDEX` read it.',
+      },
+    );
+  const source = staticSource(data, deadlineOf(options));
+  if (record === undefined || options.trust !== undefined) return keyedTarget(source, named, options, speak);
+  requireNamed(data, record.origin, named);
+  const { keys } = record;
+  const isKnown = keys.some(({ type }) => type === 'static-ct');
+  const logId = isKnown ? logIdOf(keys) : parseLogV3Json(sha256, utf8Text(await ownWord(source))).logId;
+  return { source, directory: undefined, keys, logId, trusted: 'directory' };
 }
 
 /** Directory of the log in `data`: `data` itself when it is a log's directory, else the one in its `logs` that is meant. */
@@ -185,33 +228,27 @@ function sctsOf(certificate: Uint8Array, path: string): readonly Sct[] {
 }
 
 async function holdsLog(directory: string): Promise<boolean> {
-  const identity = join(directory, IDENTITY_FILE);
-  return (
-    (await unlessMissing(
-      identity,
-      access(identity).then(() => true),
-    )) ?? false
-  );
+  return isThere(join(directory, IDENTITY_FILE));
 }
 
 /** Whether `directory` is that of one log, or an export of one, and not one that may hold several. */
 export const isOneLog = async (directory: string): Promise<boolean> =>
   (await holdsLog(directory)) || (await holdsExport(directory));
 
-/** Whether it is what `mayfly log export` wrote. */
+/** Whether it is what `mayfly log export` or `mirror` wrote. */
 async function holdsExport(directory: string): Promise<boolean> {
   if (await holdsLog(directory)) return false;
-  const needed = [CHECKPOINT_FILE, DESCRIPTION_FILE].map((name) => join(directory, name));
-  const found = await Promise.all(
-    needed.map((path) =>
-      unlessMissing(
-        path,
-        access(path).then(() => true),
-      ),
-    ),
+  const [checkpoint, ...either] = await Promise.all(
+    [CHECKPOINT_FILE, DESCRIPTION_FILE, MIRROR_FILE].map((name) => isThere(join(directory, name))),
   );
-  return found.every((isThere) => isThere === true);
+  return checkpoint === true && either.includes(true);
 }
+
+const isThere = async (path: string): Promise<boolean> =>
+  (await unlessMissing(
+    path,
+    access(path).then(() => true),
+  )) ?? false;
 
 /** Undefined when nothing is at `path`; that this user may not look is another matter and thrown. */
 async function unlessMissing<T>(path: string, found: Promise<T>): Promise<T | undefined> {
@@ -302,16 +339,16 @@ export async function logsListedAt(
   options: TargetOptions,
 ): Promise<readonly ListedLog[] | undefined> {
   const { at } = await serverAt(url, options);
-  const list = await unlessThereIsNone(at('/log').get(''));
+  const list = await unlessHidden(at('/log').get(''));
   return list && parseLogList(utf8Text(list));
 }
 
-/** The log at a URL, or, of a server, its log of that name or the one in use. */
-async function urlSource(url: string, options: TargetOptions): Promise<NamedSource> {
+/** The log at a URL, or, of a server, its log of that name or the one in use. Rejects with {@link CommandError} and LogError. */
+export async function urlSource(url: string, options: TargetOptions): Promise<NamedSource> {
   const name = nameOf(options);
   const { base, at } = await serverAt(url, options);
   // The list first: a service has a checkpoint at its own address, too, that of its log of artifacts.
-  const list = name === undefined ? await unlessThereIsNone(at('/log').get('')) : undefined;
+  const list = name === undefined ? await unlessHidden(at('/log').get('')) : undefined;
   const chosen = name ?? (list === undefined ? undefined : nameInUse(list, base));
   const log = at(chosen === undefined ? '' : `/log/${chosen}`);
   const named = chosen ?? NAME_AT_END.exec(base)?.[1];
@@ -346,9 +383,20 @@ async function unlessThereIsNone(file: Promise<Uint8Array>): Promise<Uint8Array 
   }
 }
 
-async function trustedKeys(directory: string | undefined): Promise<CtCheckpointKey[] | undefined> {
+/** The same where it only refuses to say, as a bucket does that may not be listed. */
+async function unlessHidden(file: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+  try {
+    return await file;
+  } catch (error) {
+    if (isMissingOrHidden(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The keys in `log.vkey` of a directory of `mayfly trust export`; undefined where none is named. Rejects with {@link CommandError}. */
+export async function trustedKeys(directory: string | undefined): Promise<CtCheckpointKey[] | undefined> {
   if (directory === undefined) return undefined;
-  const path = join(directory, 'log.vkey');
+  const path = await fileOfDirectory(directory, 'log.vkey');
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   try {
@@ -357,6 +405,15 @@ async function trustedKeys(directory: string | undefined): Promise<CtCheckpointK
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError('FAILED', `--trust: ${path}: ${error.message}`);
   }
+}
+
+/** A file of the directory that --trust names. Rejects with {@link CommandError} `USAGE` where it names a file: what the others say is missing then. */
+export async function fileOfDirectory(directory: string, name: string): Promise<string> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isFile() !== true) return join(directory, name);
+  throw new CommandError('USAGE', `--trust: ${directory} is a file, and ${name} is wanted beside it`, {
+    hint: 'Name the directory that `mayfly trust export` wrote: a trusted root alone does not say what each log is called.',
+  });
 }
 
 /** Those of one log, when there are those of several; all of them when none is of that origin. */
@@ -384,10 +441,10 @@ async function keysOfLog(
 }
 
 /** What a log with that origin is called. */
-const lastPart = (origin: string): string => origin.slice(origin.lastIndexOf('/') + 1);
+export const lastPart = (origin: string): string => origin.slice(origin.lastIndexOf('/') + 1);
 
 /** Throws {@link LogError} `LOG_CORRUPT` unless the log with that origin is called so: another one of the same service, such as the one before it, is not to stand in its place. */
-function requireNamed(where: string, origin: string, named: string | undefined): void {
+export function requireNamed(where: string, origin: string, named: string | undefined): void {
   if (named === undefined || lastPart(origin) === named) return;
   throw new LogError('LOG_CORRUPT', `${where} is not the log ${named}, but "${origin}"`, {
     hint: 'The last part of the origin of a log is its name. Another log was put in its place.',

@@ -20,6 +20,7 @@ import {
   treeAtHead,
   type FollowedEntry,
   type FollowedLog,
+  type ReadTree,
 } from './watch/followed-log.ts';
 import { openKeptHeads, type KeepHead } from './watch/kept-heads.ts';
 import { LoggedCertificates } from './watch/logged-certificates.ts';
@@ -117,11 +118,17 @@ class Watcher {
     const { state } = this.#watch;
     const failures: unknown[] = [];
     const logs = await this.#open((error) => failures.push(error));
-    // Asked before any is noted: logs that are seen together the first time have no one before them.
-    const whole = new Set(logs.filter((log) => state.knowsBefore(log)));
     try {
+      const begun: (readonly [FollowedLog, ReadTree])[] = [];
       for (const log of logs)
-        await this.#follow(log, whole.has(log)).catch((error: unknown) => failures.push(error));
+        await this.#beginningOf(log).then(
+          (tree) => begun.push([log, tree]),
+          (error: unknown) => failures.push(error),
+        );
+      // At once: of logs that are seen together the first time none is one that follows another, also after a crash.
+      await state.note(begun.filter(([log]) => state.treeOf(log) === undefined));
+      for (const [log, tree] of begun)
+        await this.#follow(log, tree).catch((error: unknown) => failures.push(error));
     } finally {
       for (const log of logs) await log.close();
     }
@@ -161,7 +168,8 @@ class Watcher {
     return openLogs(this.#options, { isWanted, named: wanted, failed }, this.#speak);
   }
 
-  async #follow(log: FollowedLog, hasOneBefore: boolean): Promise<void> {
+  /** Judges its head, and says up to where it was read; of one that is seen the first time, from where on it is going to be. */
+  async #beginningOf(log: FollowedLog): Promise<ReadTree> {
     const { state, heads } = this.#watch;
     // Before it is judged: a head that contradicts what was kept before is the evidence.
     await heads(log);
@@ -172,15 +180,18 @@ class Watcher {
     const other = state.otherOrigin(log);
     if (other !== undefined) throw signsAnother(log, other);
     const known = state.treeOf(log);
-    const isWhole = fromStart === true || hasOneBefore;
-    const tree = known ?? (isWhole ? { size: 0, frontier: [] } : await treeAtHead(log));
-    if (known === undefined) {
-      this.#speak.note(`${log.origin} (${log.name}): begins at entry ${tree.size} of ${log.size}`);
-      await state.note(log, tree);
-    }
+    if (known !== undefined) return known;
+    const isWhole = fromStart === true || state.knowsBefore(log);
+    const tree = isWhole ? { size: 0, frontier: [] } : await treeAtHead(log);
+    this.#speak.note(`${log.origin} (${log.name}): begins at entry ${tree.size} of ${log.size}`);
+    return tree;
+  }
+
+  async #follow(log: FollowedLog, tree: ReadTree): Promise<void> {
+    const { state } = this.#watch;
     for await (const { entries, tree: read } of readOn(log, tree)) {
       await this.#report(await this.#eventsOf(log, entries));
-      await state.note(log, read);
+      await state.note([[log, read]]);
     }
   }
 

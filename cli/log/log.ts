@@ -10,13 +10,22 @@ import { list, search } from './log-entries.ts';
 import { headOf } from './log-head.ts';
 import { check } from './log-check.ts';
 import { exportFiles, type LogExportOptions } from './log-export.ts';
+import type { LogMirrorOptions } from './log-mirror.ts';
 import type { FreezeOptions } from './log-freeze.ts';
+import type { RepairCommandOptions } from './log-repair.ts';
+import type { AcceptOptions } from './log-accept.ts';
+import type { AdoptOptions } from './log-adopt.ts';
+import type { MigrateOptions } from './log-migrate.ts';
+import type { MoveOptions } from './log-move.ts';
 import type { RotateOptions } from './log-rotate.ts';
+import type { ShardsOptions } from './log-shards.ts';
 import type { LogSearchOptions } from './logs-query.ts';
 import type { WatchOptions } from './log-watch.ts';
 import { proof } from './log-proof.ts';
 import { show } from './log-show.ts';
 import { endingSoon, openTarget, type TargetOptions } from './log-target.ts';
+import { trustPath } from '../verify/chosen-trust.ts';
+import { WITNESS_POLICY_OPTION } from './witness-quorum.ts';
 import { recorded, TRANSCRIPT_OPTION } from '../program/transcript.ts';
 
 const EXAMPLES = `
@@ -39,10 +48,17 @@ Examples:
   mayfly log check --url https://ca.example.org/log/2026 --trust trust
   mayfly log check --url https://ca.example.org --trust trust --access-token-file log-token
   mayfly log export --data /var/lib/mayfly --out /srv/log   files for any web server; again, to bring them up to date
+  mayfly log mirror https://ca.example.org/log/2026 --trust trust --directory /srv/mirror --follow    a verified copy
+  mayfly log show 4711 --data /srv/rekor-mirror             an entry of a copy of a log of artifacts
+  mayfly log repair --data /var/lib/mayfly                  what is damaged, and what can be derived; --write does it
+  mayfly log repair --data /var/lib/mayfly --from /backup/log --write
   mayfly log freeze --data /var/lib/mayfly --confirm ca.example.org/log/2026    after the service has ended
   mayfly log rotate --data /var/lib/mayfly --stage          a new log with new keys, beside the one in use
   mayfly log rotate --data /var/lib/mayfly --switch         certificates go there from the next start on
   mayfly log rotate --data /var/lib/mayfly --discard        gives up the new log before that
+  mayfly log shards --data /var/lib/mayfly                  all its logs, which follow each other
+  mayfly log move --data /var/lib/mayfly                    takes the logs to where mayfly.log says: a database, a bucket
+  mayfly log migrate --config config.yaml --grant mayfly    makes the tables of logs in the database of mayfly.log.store
 
 Exit status: 0 all is right, 1 the log is wrong (or, for proof and show, does not have the certificate), 2 wrong use, 3 it cannot be
 judged: not reachable, not readable, or too busy. With --json, 1 is {"ok":false,…} of check, and 3 an object "error".
@@ -54,7 +70,12 @@ export const register: RegisterCommand = (program) => {
     .command('log')
     .summary('read and check a transparency log')
     .description('Read a transparency log and check it, in a directory or over HTTP; copy it; end it.')
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', EXAMPLES)
+    // Whatever it was called, the commands look for --trust.
+    .hook('preAction', (_, command) => {
+      const trust = trustPath(command.opts());
+      if (trust !== undefined) command.setOptionValue('trust', trust);
+    });
   withDeadline(
     log.command('status'),
     'say how large the log is, and of when',
@@ -89,6 +110,8 @@ export const register: RegisterCommand = (program) => {
   registerEntryReaders(log);
   registerWriters(log, program.version() ?? 'unknown');
   registerRotation(log);
+  registerMove(log);
+  registerDatabase(log);
 };
 
 /** The commands that say whom certificates were issued to. */
@@ -124,7 +147,8 @@ function registerEntryReaders(log: CommandUnknownOpts): void {
     .action(
       action(async (options: TargetOptions & RangeOptions & FilterOptions & LogSearchOptions, speak) => {
         const { isOverLogs, searchLogs } = await import('./log-search.ts');
-        return isOverLogs(options) ? searchLogs(options, speak) : search(options, speak);
+        const isCopy = await (await import('./artifact-copy.ts')).isArtifactCopy(options);
+        return isOverLogs(options, isCopy) ? searchLogs(options, speak) : search(options, speak);
       }, exitCodeOfLog),
     );
   registerWatch(log);
@@ -229,6 +253,9 @@ const WHICH_LOG = 'which log, when there are several; default is the one in use'
 /** `--name`, as `--log` was called before: scripts may have it. */
 const formerName = () => new Option('--name <name>').hideHelp();
 
+/** `--trust`, as it is called where a bundle is verified. */
+const trustByOtherName = () => new Option('--trusted-root <dir>').hideHelp();
+
 /** The commands that write. */
 function registerWriters(log: CommandUnknownOpts, version: string): void {
   log
@@ -243,6 +270,71 @@ function registerWriters(log: CommandUnknownOpts, version: string): void {
     .option('--json', 'print {"origin":…,"size":…,"root":…,"final":…,"out":…,"written":…,"present":…}')
     .addHelpText('after', EXAMPLES)
     .action(action((options: LogExportOptions, speak) => exportFiles(options, speak, version)));
+  log
+    .command('mirror')
+    .summary('copy a log, also one of others, and verify all of it on the way')
+    .description(
+      'Copies a log of static-ct-api or tlog-tiles as files, each verified against a signed head before it is kept; again, or with --follow, it is brought up to date.',
+    )
+    .argument('<URL>', 'of the log, or of its server')
+    .requiredOption(
+      '--directory <dir>',
+      'where to write; made if it is not there, brought up to date if it is',
+    )
+    .option(
+      '--key <vkey>',
+      "the log's verifier key, or a file with one on each line; several times for several",
+      collect,
+    )
+    .option('--trust <dir>', 'directory of `mayfly trust export`, in the place of --key')
+    .addOption(trustByOtherName())
+    .option('--log <name>', WHICH_LOG)
+    .option('--access-token-file <file>', 'file with the access token of the log')
+    .option('--follow', 'go on for ever, with a look each --interval seconds')
+    .option('--interval <seconds>', 'between two looks, with --follow; default is 10')
+    .option('--parallel <number>', 'files that are asked for at once; default is 4')
+    .option('--rate <number>', 'files that are asked for in a second; default is 50')
+    .option('--timeout <seconds>', 'most time for the whole run; default is any, while tiles come')
+    .option(
+      '--json',
+      'print {"origin":…,"size":…,"root":…,"added":…,"written":…,"withheld":…,"final":…,"directory":…}; with --follow a line for each new head',
+    )
+    .addHelpText('after', EXAMPLES)
+    // Loads what a copy is made of, which no reader needs.
+    .action(
+      action(
+        async (options: LogMirrorOptions, speak, args) =>
+          (await import('./log-mirror.ts')).mirror(options, speak, args),
+        exitCodeOfLog,
+      ),
+    );
+  log
+    .command('repair')
+    .summary('say what of a log is damaged, and put right what can be derived')
+    .description(
+      'Looks at every file of a log, and says what is damaged and what can be derived in its place. Does it with --write.',
+    )
+    .requiredOption(
+      '--data <dir>',
+      'the data directory, or that of a log; with --write, no service runs on it',
+    )
+    .option('--log <name>', WHICH_LOG)
+    .option(
+      '--from <copy>',
+      'a copy of the log: a directory, an export, a mirror, or a URL; none of it is believed',
+    )
+    .option('--access-token-file <file>', 'file with the token that the URL of --from needs')
+    .option('--write', 'put right what can be; default is to say it')
+    .option('--json', 'print {"ok":…,"size":…,"damaged":[{"path":…,"remedy":…}]}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what writes a log, which no reader needs.
+    .action(
+      action(
+        async (options: RepairCommandOptions, speak) =>
+          (await import('./log-repair.ts')).repair(options, speak),
+        exitCodeOfLog,
+      ),
+    );
   log
     .command('freeze')
     .summary('end the log: it takes no entries any more, for good')
@@ -263,8 +355,98 @@ function registerWriters(log: CommandUnknownOpts, version: string): void {
     );
 }
 
-/** The command that replaces one log by another. */
+/** The commands for logs in a database. */
+function registerDatabase(log: CommandUnknownOpts): void {
+  log
+    .command('migrate')
+    .summary('make or renew the tables of logs in a database')
+    .description(
+      'Applies the migrations that the database of mayfly.log.store lacks, and that of mayfly.log.anchor, as a role that may make tables. A service checks the tables, and changes none.',
+    )
+    .option('--config <file>', 'the configuration that names the database')
+    .option('--data <dir>', "the data directory, for the directory's own configuration")
+    .option('--grant <role>', 'the role of the service, which gets the rights that it needs')
+    .option('--json', 'print {"database":…,"version":…,"applied":…}')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      action(async (options: MigrateOptions, speak) =>
+        (await import('./log-migrate.ts')).migrate(options, speak),
+      ),
+    );
+  log
+    .command('accept-database')
+    .summary('go on with another server in the place of the one that a log was on')
+    .description(
+      'Where a standby was promoted, or a database was put back, a service signs nothing until this command has found that the server has all that the directory knows of its logs. Give it on every machine that writes them. The server may have another address: that of mayfly.log.store in the configuration.',
+    )
+    .requiredOption('--data <dir>', 'the data directory')
+    .option('--config <file>', "the configuration; default is the directory's own")
+    .option('--json', 'print {"logs":[{"origin":…,"store":…,"size":…}]}')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      action(async (options: AcceptOptions, speak) =>
+        (await import('./log-accept.ts')).accept(options, speak),
+      ),
+    );
+}
+
+/** The commands for logs that are elsewhere, or are to be. */
+function registerMove(log: CommandUnknownOpts): void {
+  log
+    .command('move')
+    .summary('take all logs to where the configuration says')
+    .description(
+      'Copies the history and the tiles of all logs to where mayfly.log.store and mayfly.log.tiles of the configuration say, into a database and back, and has them read and written there from then on. No byte of a log changes. What interrupts it is finished by the same command.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
+    .option('--config <file>', "the configuration; default is the directory's own")
+    .option('--json', 'print {"logs":[{"origin":…,"store":…,"moved":…,"tiles":…,"copied":…,"warnings":[…]}]}')
+    .addHelpText('after', EXAMPLES)
+    // Loads what a configuration is read with, which no reader needs.
+    .action(
+      action(async (options: MoveOptions, speak) => (await import('./log-move.ts')).move(options, speak)),
+    );
+  log
+    .command('adopt')
+    .summary('take the copy of a data directory into use')
+    .description(
+      'A service does not start on a data directory whose files were copied to another machine, because the other copy may go on. This command says which logs were copied here, and from where; with --i-stopped-the-other it takes them into use. Each is held to its checkpoint and its tiles before.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; no service may be running on it')
+    .option(
+      '--i-stopped-the-other',
+      'the other copy will never be started again, and nothing was logged there after this one was made',
+    )
+    .option(
+      '--json',
+      'print {"logs":[{"origin":…,"size":…,"lastUsed":…,"otherMachine":…,"otherFile":…,"adopted":…}]}',
+    )
+    .addHelpText('after', EXAMPLES)
+    // Loads what a data directory is made of, which no reader needs.
+    .action(
+      action(async (options: AdoptOptions, speak) => (await import('./log-adopt.ts')).adopt(options, speak)),
+    );
+}
+
+/** The commands for logs that follow each other. */
 function registerRotation(log: CommandUnknownOpts): void {
+  log
+    .command('shards')
+    .summary('list the certificate logs of a data directory, which follow each other')
+    .description(
+      'Lists the certificate logs of a data directory, oldest first: those that have ended, the one in use, and the one that is to follow it.',
+    )
+    .requiredOption('--data <dir>', 'data directory, also beside a running service')
+    .option(
+      '--json',
+      'print {"logs":[{"origin":…,"name":…,"state":…,"logId":…,"createdAt":…,"size":…,"frozenAt":…,"trustedUntil":…}]}',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(
+      action(async (options: ShardsOptions, speak) =>
+        (await import('./log-shards.ts')).shards(options, speak),
+      ),
+    );
   log
     .command('rotate')
     .summary('make the log that is to follow (--stage), and put it in use (--switch)')
@@ -321,12 +503,14 @@ const target = <Options extends OptionValues>(command: LogCommand<Options>, summ
       '--trust <dir>',
       'directory of `mayfly trust export`; its log.vkey is trusted, not what the log says',
     )
+    .addOption(trustByOtherName())
+    .option(...WITNESS_POLICY_OPTION)
     .option('--json', `print ${json}`)
     .addHelpText('after', EXAMPLES);
 
 async function status(options: TargetOptions, speak: Speaker): Promise<undefined> {
   const log = await openTarget(endingSoon(options), speak);
-  const { origin, size, root, timestamp } = await headOf(log);
+  const { origin, size, root, timestamp, cosignedBy } = await headOf(log);
   const time = timestamp === undefined ? undefined : rfc3339(timestamp);
   const frozenAt = log.directory?.frozenAt;
   const lines = [
@@ -335,6 +519,7 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
     `root   ${toBase64(root)}`,
     `time   ${time ?? 'not known'}`,
     ...(frozenAt === undefined ? [] : [`ended  ${rfc3339(frozenAt)}`]),
+    ...(cosignedBy === undefined ? [] : [`by     ${cosignedBy.join(', ')}`]),
   ];
   speak.answer(
     {
@@ -344,6 +529,7 @@ async function status(options: TargetOptions, speak: Speaker): Promise<undefined
       time,
       frozenAt: frozenAt === undefined ? undefined : rfc3339(frozenAt),
       logId: toBase64(log.logId),
+      cosignedBy,
       source: log.source.name,
       keys: log.trusted,
     },

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { ConfigError } from '../../config/findings/config-error.ts';
-import { MayflyError, messageOf } from '../../core/errors.ts';
+import { hintOf, MayflyError, messageOf } from '../../core/errors.ts';
 import { printable, printableJson, printableLines } from '../../core/printable.ts';
 import { adviceUnderNpm } from './invocation.ts';
 import { withoutSentSecrets } from './sent-secrets.ts';
+import { isTerminal, standardStream, writeText } from './standard-streams.ts';
 
 /** One subcommand: adds itself, with its help and examples, to the program. */
 export type RegisterCommand = (program: CommandUnknownOpts) => void;
@@ -38,34 +39,38 @@ const PROGRESS_MS = 2000;
 
 /** The speaker of a command line. */
 export function speaker(json: boolean): Speaker {
-  const isWatched = !json && process.stderr.isTTY;
+  let watched: boolean | undefined;
+  const isWatched = (): boolean => (watched ??= !json && isTerminal(2));
   let toldAt = Date.now();
   let isRead: boolean | undefined;
   return {
     json,
-    answer: (result, text) =>
-      process.stdout.write(
+    answer: (result, text) => {
+      writeText(
+        1,
         `${json ? printableJson(withoutSentSecrets(JSON.stringify(result))) : printableLines(withoutSentSecrets(text))}\n`,
-      ),
+      );
+    },
     record: async (result, text) => {
+      const output = standardStream(1);
       if (isRead === undefined) {
         isRead = true;
-        process.stdout.once('error', () => (isRead = false));
+        output.once('error', () => (isRead = false));
       }
       const line = withoutSentSecrets(json ? JSON.stringify(result) : text);
       const shown = json ? printableJson(line) : printable(line);
       // A fault of standard output is reported by who watches it.
-      if (!process.stdout.write(`${shown}\n`)) await once(process.stdout, 'drain').catch(() => undefined);
+      if (!output.write(`${shown}\n`)) await once(output, 'drain').catch(() => undefined);
       return isRead;
     },
     note: (text) => {
       if (!json) notify(text);
     },
     step: (text) => {
-      if (isWatched) notify(text);
+      if (isWatched()) notify(text);
     },
     progress: (text) => {
-      if (!isWatched || Date.now() - toldAt < PROGRESS_MS) return;
+      if (Date.now() - toldAt < PROGRESS_MS || !isWatched()) return;
       toldAt = Date.now();
       notify(text());
     },
@@ -74,7 +79,7 @@ export function speaker(json: boolean): Speaker {
 
 /** Writes to stderr, whatever the options: what a person must see, such as the address of a login. */
 export const notify = (text: string): void => {
-  process.stderr.write(`${printableLines(withoutSentSecrets(text))}\n`);
+  writeText(2, `${printableLines(withoutSentSecrets(text))}\n`);
 };
 
 /** Exit statuses; docs/process.md has the table. 1 is also what a failure exits with that is nothing else. */
@@ -111,7 +116,8 @@ const withoutTokens = (text: string): string =>
 export function reportFailure(error: unknown, json: boolean): void {
   const known: MayflyError | undefined = error instanceof MayflyError ? error : undefined;
   const message = withoutTokens(messageOf(error));
-  const hint = known?.hint === undefined ? undefined : adviceUnderNpm(withoutTokens(known.hint));
+  const advice = hintOf(error);
+  const hint = advice === undefined ? undefined : adviceUnderNpm(withoutTokens(advice));
   if (json) {
     const retryAfter = known?.metadata['retryAfter'];
     const body = {
@@ -120,7 +126,7 @@ export function reportFailure(error: unknown, json: boolean): void {
       hint,
       retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
     };
-    process.stdout.write(`${printableJson(JSON.stringify({ error: body }))}\n`);
+    writeText(1, `${printableJson(JSON.stringify({ error: body }))}\n`);
     return;
   }
   // A sentence is one line, whatever it repeats; only what is wrong with a configuration is a list.

@@ -10,6 +10,11 @@ export function discardAnswer(
   data: string,
   again: string,
 ): Parameters<Speaker['answer']> {
+  if (removed.length === 0)
+    return [
+      { ended: [], removed },
+      `Nothing is staged, and nothing is left to be given up. Another one is begun ${again}.`,
+    ];
   const lines = [
     'Given up: what was to follow. It signed nothing, and what signs now goes on.',
     ...ended.map((entry) => `  ${entry.name} is trusted for no time any more\n  ${idLine(entry)}`),

@@ -1,6 +1,6 @@
 /** The key that a certificate is asked for: the one that waits since it was asked for before, or a new one. */
 import type { KeyObject } from 'node:crypto';
-import { CA_KEY_TYPES, type CaKeyType } from '../../ca/certify.ts';
+import { CA_KEY_TYPES, caKeyTypeOf, type CaKeyType } from '../../ca/certify.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { openPrivateKey, writeKeyLike } from '../../instance/private-key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
@@ -29,12 +29,12 @@ export interface KeyChoice {
   readonly keep: () => Promise<void>;
 }
 
-/** Takes `waiting`, or makes a key. Throws {@link CommandError} where one waits and a type is asked for, and rejects with KeyFileError where the passphrase is not
+/** Takes `waiting`, or makes a key. Throws {@link CommandError} where one waits that is of another type than is asked for, and rejects with KeyFileError where the passphrase is not
  * the one of the other keys: before a key has another one. */
 export async function chooseKey(waiting: KeyObject | undefined, request: KeyRequest): Promise<KeyChoice> {
   const { paths, passphrase, file, keyType } = request;
   if (waiting !== undefined) {
-    if (keyType !== undefined) throw begun(request);
+    if (keyType !== undefined && keyType !== caKeyTypeOf(waiting)) throw begun(request);
     return { key: waiting, isNew: false, keep: () => Promise.resolve() };
   }
   const issuing = await openPrivateKey(paths.intermediateKey, passphrase);

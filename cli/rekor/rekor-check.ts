@@ -3,6 +3,7 @@ import { artifactLogsIn, type ArtifactLogPaths } from '../../instance/artifact-l
 import { openDataDirectory } from '../../instance/data-directory.ts';
 import { checkArtifactLog } from '../../rekor/check-artifact-log.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
+import { findSearchFault } from '../log/search-file.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
@@ -31,6 +32,8 @@ export async function check(options: CheckOptions, speak: Speaker): Promise<bool
 async function verdictOn({ name, api, directory }: ArtifactLogPaths): Promise<Verdict> {
   try {
     const { identity, size, root, redacted } = await checkArtifactLog(directory);
+    const fault = await findSearchFault(directory, identity.logId);
+    if (fault !== undefined) throw new LogError('LOG_CORRUPT', `${fault.where}: ${fault.message}`);
     const facts = { ok: true, name, ...identityFacts(identity), size, redacted, root: toBase64(root) };
     const without = redacted === 0 ? '' : `; ${redacted} redacted, proven by their hashes`;
     return {

@@ -25,11 +25,13 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
     const { paths } = directory;
     const wanted = await missingIn(paths, options);
-    const host = await hostOf(directory, options.host);
+    const { mayfly } = await loadConfig(paths.config);
+    const host = await hostOf(directory, mayfly.publicUrl, options.host);
+    const places = mayfly.log;
     const made: ArtifactLogIdentity[] = [];
     const shared = await passphraseOfKeys(paths, passphrase);
     for (const api of wanted)
-      made.push(await createDirectoryLog(paths, { api, host, passphrase: shared, clock: Date.now }));
+      made.push(await createDirectoryLog(paths, { api, host, passphrase: shared, places, clock: Date.now }));
     await recordTrust(paths);
     report(options, paths, made, speak);
   });
@@ -46,8 +48,11 @@ async function missingIn(paths: DataPaths, options: InitOptions): Promise<readon
 }
 
 /** Of the URL that clients are given. A wrong configuration is refused, and a name that `serve` would refuse: it is for good. */
-async function hostOf({ paths }: DataDirectory, given: string | undefined): Promise<string> {
-  const { publicUrl } = (await loadConfig(paths.config)).mayfly;
+async function hostOf(
+  { paths }: DataDirectory,
+  publicUrl: string | undefined,
+  given: string | undefined,
+): Promise<string> {
   const known = publicUrl === undefined ? undefined : new URL(publicUrl).hostname;
   if (given !== undefined && known !== undefined && given.toLowerCase() !== known)
     throw new CommandError(

@@ -36,7 +36,7 @@ export async function show({ data }: { readonly data: string }, speak: Speaker):
   const logs = await artifactLogsIn(paths);
   for (const log of logs) {
     const identity = await readArtifactLogIdentity(log.directory);
-    const { head, frozenAt } = await chooseStores(log.directory).commits.read();
+    const { head, frozenAt } = await (await chooseStores(log.directory)).commits.read();
     const window = windows.get(toHex(identity.logId));
     const redacted = (await readRedactions(log.directory)).entries.size;
     const isLast = !logs.some(({ api, shard }) => api === log.api && shard > log.shard);

@@ -5,6 +5,7 @@ import { check } from './rekor-check.ts';
 import { freeze } from './rekor-freeze.ts';
 import { init } from './rekor-init.ts';
 import { redact } from './rekor-redact.ts';
+import { repair } from './rekor-repair.ts';
 import { rotate } from './rekor-rotate.ts';
 import { search } from './rekor-search.ts';
 import { show } from './rekor-show.ts';
@@ -91,6 +92,23 @@ export const register: RegisterCommand = (program) => {
     .option('--json', 'print {"ok":…,"logs":[…]}')
     .addHelpText('after', EXAMPLES)
     .action(action(check));
+  rekor
+    .command('repair')
+    .summary('say what of the logs is damaged, and put right what can be derived')
+    .description(
+      'Looks at every file of the logs of artifacts, and says what is damaged and what can be derived in its place. Does it with --write. No redacted body comes back.',
+    )
+    .requiredOption('--data <dir>', 'the data directory; with --write, no service runs on it')
+    .option('--v1', 'the log for clients of Rekor v1 alone')
+    .option('--v2', 'the log for clients of Rekor v2 alone')
+    .option(
+      '--from <dir>',
+      'a copy: of the data directory, or of the directory of the log; none of it is believed',
+    )
+    .option('--write', 'put right what can be; default is to say it')
+    .option('--json', 'print {"ok":…,"logs":[{"name":…,"damaged":[…]}]}')
+    .addHelpText('after', EXAMPLES)
+    .action(action(repair));
   rekor
     .command('rotate')
     .summary('put a new log in the place of the one in use')

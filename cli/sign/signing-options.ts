@@ -4,6 +4,7 @@ import type { TokenSource } from '../certificate/identity-token.ts';
 import type { LoginFlow } from '../certificate/login.ts';
 import { notify } from '../program/command.ts';
 import { parseChoice } from '../program/options.ts';
+import { isTerminal } from '../program/standard-streams.ts';
 import type { OutputOptions } from './bundle-files.ts';
 import { USUAL_URL, type ServiceOptions } from './signing-services.ts';
 
@@ -47,7 +48,7 @@ export const tokenSource = ({
   clientId,
   flow: flow === undefined ? undefined : parseChoice(flow, '--flow', FLOWS),
   env: process.env,
-  interactive: process.stderr.isTTY && process.env['CI'] === undefined,
+  interactive: isTerminal(2) && process.env['CI'] === undefined,
   // On stderr even with --json: without the address nobody can log in.
   notify,
 });

@@ -13,6 +13,7 @@ import type { AdmissionController } from '../../trust/admission/admission-policy
 import { CHECKSUMS_FILE, exportTrust } from '../../trust/export.ts';
 import { readTrust, type InstanceTrust } from '../../trust/ledger.ts';
 import { signingConfigOf, type ServiceUrls } from '../../trust/signing-services.ts';
+import { refresh } from '../../trust/tuf/publish.ts';
 import { readRepository } from '../../trust/tuf/repository.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
@@ -94,7 +95,9 @@ async function writeFiles(options: ExportOptions & { readonly out: string }, spe
   await writeAll(out, files, removed);
   const { publicUrl, grantsTimestamps = true } = urls;
   const hasTimestamps = grantsTimestamps && trust.inForce.timestampAuthorities.length > 0;
-  const repository = await readRepository(directory.paths.tuf).catch(() => undefined);
+  const repository = await refresh(directory.paths.tuf)
+    .then(() => readRepository(directory.paths.tuf))
+    .catch(() => undefined);
   speak.answer(
     // Scripts read it by this name.
     { directory: out, files: names, removed, publicUrl, ...facts(trust), isForTrying: isDevelopment },

@@ -5,7 +5,7 @@ import { encodePem } from '../../core/pem.ts';
 import { timestampSuccession, type Chain } from '../../instance/succession.ts';
 import { switchSuccessor } from '../../instance/switch-successor.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
-import { certificateLine } from '../ca/ca-output.ts';
+import { certificateLine, switchedLines } from '../ca/ca-output.ts';
 import type { Speaker } from '../program/command.ts';
 import { invocation } from '../program/invocation.ts';
 import { checkedChain } from './certification.ts';
@@ -15,19 +15,24 @@ import type { TimestampDirectory } from './timestamp-directory.ts';
 export async function putInForce(directory: TimestampDirectory, speak: Speaker): Promise<void> {
   const { data, paths, passphrase } = directory;
   // Its root was that of the CA when it was staged; the CA may have another one by now.
-  const { chainPem, former, isResumed } = await switchSuccessor(
+  const { chainPem, former, was } = await switchSuccessor(
     timestampSuccession(paths, passphrase),
     (text, key) => checkedChain(text, key),
   );
   const lines = [
-    ...(isResumed ? ['The switch that was begun is finished.'] : []),
-    `In force from the next start of the service: ${certificateLine(chainPem)}`,
+    ...switchedLines(was, chainPem),
     ...(former === undefined
       ? ['Next: start the service anew, and make a backup.']
       : formerLines(former, data)),
   ];
   speak.answer(
-    { chain: paths.timestampChain, key: paths.timestampKey, subject: certificateLine(chainPem) },
+    {
+      chain: paths.timestampChain,
+      key: paths.timestampKey,
+      finished: was === 'interrupted',
+      isNew: was !== 'in force',
+      subject: certificateLine(chainPem),
+    },
     lines.join('\n'),
   );
 }

@@ -1,13 +1,24 @@
 /** Another key for timestamps: made and published first, in force later. */
+import type { KeyObject } from 'node:crypto';
+import { caKeyTypeOf } from '../../ca/certify.ts';
 import { TIMESTAMP_KEY_TYPE, timestampCommonName } from '../../ca/timestamp-certificate.ts';
+import { parseCertificate } from '../../core/certificate.ts';
+import { nameValue } from '../../core/distinguished-name.ts';
 import { discardSuccessor } from '../../instance/discard-successor.ts';
 import {
   nothingAsked,
+  requestedKey,
   stageSuccessor,
   waitingKey,
   type CheckedChain,
 } from '../../instance/stage-successor.ts';
-import { requireNothingStaged, timestampSuccession } from '../../instance/succession.ts';
+import {
+  isSameFirst,
+  requireNothingStaged,
+  requireSwitchFinished,
+  timestampSuccession,
+  type Succession,
+} from '../../instance/succession.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { isMissing } from '../../storage/read-whole.ts';
 import { readChain } from '../../trust/collect.ts';
@@ -99,12 +110,15 @@ async function ask(
   speak.answer({ csr, key: file }, [`Key: ${file}`, ...lines].join('\n'));
 }
 
-/** The key is written first and the chain last: what a crash leaves in between is taken up by the same command. */
+/** The key is written first, then the chain, and last it is recorded: what a crash leaves in between is taken up by the same command. */
 async function stage(options: RenewOptions, directory: TimestampDirectory, speak: Speaker): Promise<void> {
   const { paths, passphrase } = directory;
   const succession = timestampSuccession(paths, passphrase);
   const file = options.stage === true ? undefined : options.stage;
-  await requireNothingStaged(succession);
+  if (!(await isMissing(succession.nextChain))) {
+    report(await stageAgain(succession, options, directory), false, options, directory, speak);
+    return;
+  }
   if (file !== undefined && (await isMissing(succession.nextKey))) throw nothingAsked(succession.nextKey);
   const { key, keep } = await successorKey(options, directory);
   const chain =
@@ -113,18 +127,45 @@ async function stage(options: RenewOptions, directory: TimestampDirectory, speak
       : await chainFromFile(file, key, directory);
   await keep();
   await stageSuccessor(succession, chain, key);
-  report(chain, options, directory, speak);
+  report(chain, true, options, directory, speak);
+}
+
+/** Finishes what an interrupted staging of the same successor left to be done. */
+async function stageAgain(
+  succession: Succession,
+  options: RenewOptions,
+  directory: TimestampDirectory,
+): Promise<CheckedChain> {
+  await requireSwitchFinished(succession);
+  const key = await requestedKey(succession);
+  const file = options.stage === true ? undefined : options.stage;
+  const staged = await chainFromFile(file ?? succession.nextChain, key, directory);
+  const isSame =
+    file === undefined
+      ? isAskedFor(options, staged, key)
+      : isSameFirst(staged.chain, await readChain(succession.nextChain));
+  if (!isSame) await requireNothingStaged(succession);
+  await stageSuccessor(succession, staged, key);
+  return staged;
+}
+
+/** Whether a certificate that was made here is what the options ask for. */
+function isAskedFor({ commonName, keyType }: RenewOptions, { chain }: CheckedChain, key: KeyObject): boolean {
+  const [first = new Uint8Array()] = chain;
+  const name = nameValue(parseCertificate(first).subject, 'CN');
+  return (commonName ?? name) === name && (keyType ?? caKeyTypeOf(key)) === caKeyTypeOf(key);
 }
 
 function report(
   { chainPem }: CheckedChain,
+  isNew: boolean,
   options: RenewOptions,
   { paths }: TimestampDirectory,
   speak: Speaker,
 ): void {
   const data = quotedPath(options.data);
   const lines = [
-    `Staged: ${certificateLine(chainPem)}`,
+    `${isNew ? 'Staged' : 'Staged before'}: ${certificateLine(chainPem)}`,
     'It signs nothing yet. Publish it to those who verify (TUF: `mayfly trust tuf stage`):',
     `  ${invocation()} trust export --data ${data} --out ./trust`,
     'When all of them have it:',
@@ -132,7 +173,7 @@ function report(
   ];
   const { nextTimestampChain, nextTimestampKey } = paths;
   speak.answer(
-    { chain: nextTimestampChain, key: nextTimestampKey, subject: certificateLine(chainPem) },
+    { chain: nextTimestampChain, key: nextTimestampKey, isNew, subject: certificateLine(chainPem) },
     lines.join('\n'),
   );
 }

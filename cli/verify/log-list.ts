@@ -4,7 +4,7 @@ import { CommandError } from '../program/command.ts';
 const NAME = /^(?!\.{1,2}$)[a-z0-9._-]+$/;
 
 /** More than any service has: each is asked for. */
-const MAX_LOGS = 32;
+const MAX_LOGS = 512;
 
 /** A log of a service. */
 export interface ListedLog {

@@ -3,6 +3,7 @@ import { BundleTrust } from '../../verify/bundle/bundle-trust.ts';
 import type { BundleStep } from '../../verify/bundle/bundle-step.ts';
 import type { BundleRequest } from '../../verify/bundle/bundle-request.ts';
 import { verifyBundle } from '../../verify/bundle/verify-bundle.ts';
+import { readWitnessPolicy } from '../log/witness-quorum.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { BUNDLE_LIMIT, readFileOrStdin } from '../program/input-file.ts';
 import { parseInteger } from '../program/options.ts';
@@ -28,6 +29,7 @@ export interface VerifyBundleOptions
   readonly head?: string;
   readonly requireInclusion?: true;
   readonly allowRootInChain?: true;
+  readonly witnessPolicy?: string;
 }
 
 /** Verifies the bundle that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that cannot be
@@ -79,6 +81,7 @@ async function requestOf(options: VerifyBundleOptions, file: string): Promise<Bu
     head: await readHead(options.head),
     requireInclusion: options.requireInclusion,
     allowRootInChain: options.allowRootInChain,
+    witnesses: await readWitnessPolicy(options.witnessPolicy),
   };
 }
 

@@ -1,7 +1,12 @@
 /** `mayfly verify certificate`: a certificate, offline. */
 import { parseRfc3339 } from '../../core/clock.ts';
 import type { StepName } from '../../verify/step.ts';
-import { verifyCertificate, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import { verifyCertificate, type Verification, type VerifyRequest } from '../../verify/verify-certificate.ts';
+import { utf8Text } from '../../core/bytes.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
+import { parseTlogProof } from '../../tlog/format/tlog-proof.ts';
+import type { WitnessPolicy } from '../../tlog/format/witness-policy.ts';
+import { cosignersOf, readWitnessPolicy } from '../log/witness-quorum.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readFileOrStdin } from '../program/input-file.ts';
 import { readCertificateFile } from './certificate-file.ts';
@@ -19,6 +24,7 @@ export interface VerifyCertificateOptions extends DenyOptions, IdentityOptions, 
   readonly proof?: string;
   readonly head?: string;
   readonly requireInclusion?: true;
+  readonly witnessPolicy?: string;
 }
 
 /** Verifies the certificate that is named and says what was found, step by step; false when a step failed. Rejects with {@link CommandError} for files and options that
@@ -44,7 +50,13 @@ export async function verifyCertificateFile(
   const { requireInclusion } = options;
   const inclusion = { proof, head, requireInclusion };
   const request = { ...presented, trust, policy, at, ...inclusion, deny, crypto: platformCrypto };
-  const verification = await judgedInput(NAMES, () => verifyCertificate(request));
+  const witnesses = await readWitnessPolicy(options.witnessPolicy);
+  if (witnesses !== undefined && proof === undefined && head === undefined)
+    throw new CommandError('USAGE', '--witness-policy needs --proof or --head: the SCT is under no head', {
+      hint: PROOF_HINT,
+    });
+  const found = await judgedInput(NAMES, () => verifyCertificate(request));
+  const verification = witnesses === undefined ? found : withWitnesses(found, head ?? proof, witnesses);
   const report = verificationReport(verification, notCheckedOf(options));
   speak.answer(verificationFacts(report), verificationText(report));
   if (options.anyIdentity === true) speak.note('Not checked: whom the certificate is for (--any-identity).');
@@ -54,6 +66,33 @@ export async function verifyCertificateFile(
   speak.note(NO_SIGNATURE);
   return verification.ok;
 }
+
+/** The same with the check who cosigned the checkpoint of a proof, or the head itself: those were verified before. */
+function withWitnesses(
+  found: Verification,
+  evidence: Uint8Array | undefined,
+  policy: WitnessPolicy,
+): Verification {
+  const name = 'witnesses';
+  if (!found.steps.some((step) => step.name === 'inclusion' && step.ok))
+    return { ...found, skipped: [...found.skipped, { name, needs: 'inclusion' }] };
+  try {
+    const detail = `cosigned by ${cosignersIn(evidence ?? new Uint8Array(), policy).join(', ')}`;
+    return { ...found, steps: [...found.steps, { name, ok: true, detail }] };
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    const step = { name, ok: false, detail: error.message, fault: 'certificate' } as const;
+    return { ...found, ok: false, fault: found.fault ?? 'certificate', steps: [...found.steps, step] };
+  }
+}
+
+/** A kept head is a checkpoint itself. */
+function cosignersIn(evidence: Uint8Array, policy: WitnessPolicy): string[] {
+  const isProof = utf8Text(evidence.subarray(0, PROOF_START.length)) === PROOF_START;
+  return cosignersOf(isProof ? parseTlogProof(evidence).checkpoint : evidence, policy);
+}
+
+const PROOF_START = 'c2sp.org/tlog-proof@';
 
 /** Loads what reads YAML only where there is a list. */
 async function denyOf(options: VerifyCertificateOptions): Promise<VerifyRequest['deny']> {

@@ -1,4 +1,5 @@
 /** `mayfly verify`: the offline verifier. What a command needs is loaded when it runs. */
+import { WITNESS_POLICY_OPTION } from '../log/witness-quorum.ts';
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { action, CommandError, exitCodeOfJudge, type RegisterCommand } from '../program/command.ts';
 import type { VerifyBundleOptions } from './verify-bundle.ts';
@@ -104,6 +105,7 @@ export const register: RegisterCommand = (program) => {
     .option('--proof <file>', 'inclusion proof (.tlog-proof) to check; - for stdin')
     .option('--head <file>', HEAD)
     .option('--require-inclusion', 'fail without an inclusion proof')
+    .option(...WITNESS_POLICY_OPTION)
     .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
     .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')
     .option('--deny-key <file>', 'public key (PEM) that must have signed the list')
@@ -216,6 +218,10 @@ function registerBundle(group: CommandUnknownOpts): void {
     .option(
       '--allow-root-in-chain',
       'pass over a root among the certificates of the bundle, which is refused otherwise',
+    )
+    .option(
+      '--witness-policy <file>',
+      'demand the cosignatures of witnesses on the checkpoint of each entry: a policy (c2sp.org/tlog-policy) with their keys and the quorum',
     )
     .option('--deny <file>', 'list of what is not believed (JSON or YAML); needs one of the next two')
     .option('--deny-sha256 <hex>', 'SHA-256 that the list must have')

@@ -123,6 +123,8 @@ https://login.example.com:
 function mayflyBlock(publicUrl: string | undefined): string[] {
   const lines: string[] = [];
   for (const [name, member] of Object.entries(mayflySchema.shape) as [string, z.ZodType][]) {
+    // What has no default and no example here is for few, and has a page of its own.
+    if (SET[name] === undefined && exampleOf(name, member) === undefined) continue;
     lines.push(prose(2, member.meta()?.description ?? ''));
     const set = name === 'public-url' && publicUrl !== undefined ? quote(publicUrl) : SET[name];
     if (set !== undefined) lines.push(`  ${name}: ${set}`, '');
@@ -144,9 +146,9 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
   audit: { file: '{path: audit/audit.jsonl}' },
 };
 
-function settingYaml(name: string, member: z.ZodType): string {
-  return yamlOf(name, EXAMPLES[name] ?? member.parse(undefined));
-}
+const exampleOf = (name: string, member: z.ZodType): unknown => EXAMPLES[name] ?? member.parse(undefined);
+
+const settingYaml = (name: string, member: z.ZodType): string => yamlOf(name, exampleOf(name, member));
 
 /** `name: value` in YAML, for what our defaults are made of. */
 function yamlOf(name: string, value: unknown): string {

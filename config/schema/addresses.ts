@@ -67,3 +67,7 @@ export function listenAddress(text: string): ListeningAddress | undefined {
 }
 
 const LISTEN = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9_.-]+)):(?<port>\d{1,5})$/;
+
+/** Whether `text` is the URL of a bucket, or of a prefix in one: no slash at the end. */
+export const isBucketUrl = (text: string): boolean =>
+  /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,8}$/.test(text);

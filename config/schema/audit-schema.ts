@@ -47,6 +47,10 @@ export const auditSchema = z.strictObject({
   file: fileSchema.optional().meta({ description: 'Decisions go into a file of mode 0600.' }),
   stdout: z.boolean().default(false).meta({ description: 'Decisions go to standard output.' }),
   syslog: syslogSchema.optional().meta({ description: 'Decisions go to a syslog server (RFC 5424).' }),
+  database: z.boolean().default(false).meta({
+    description:
+      'Decisions go into a table of the database that `mayfly.log.store` names, which all services share: each has a chain of its own there, under the name of its host.',
+  }),
   'fail-closed': z.boolean().default(false).meta({
     description:
       'A certificate leaves only after every place has taken its line; else the request is answered 503 `AUDIT_UNAVAILABLE`.',

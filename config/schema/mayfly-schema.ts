@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { DEFAULT_SIGNING_ALGORITHMS } from '../../ca/signing-algorithms.ts';
-import { isNetwork, isPublicUrl } from './addresses.ts';
+import { isNetwork, isPublicUrl, listenAddress } from './addresses.ts';
 import { artifactLogSchema } from './artifact-log-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { grpcSchema } from './grpc-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
+import { logSchema } from './log-schema.ts';
 import { quantity } from './quantity.ts';
 import { timestampsSchema } from './timestamps-schema.ts';
 
@@ -25,6 +26,24 @@ const limitsSchema = z.strictObject({
   }),
 });
 
+const witnessSchema = z.strictObject({
+  directory: z.string().min(1, 'must not be empty').meta({
+    description:
+      'What `mayfly witness init` made: its key, the file `logs`, and what it remembers. A relative path starts at the directory of this file.',
+  }),
+  listen: z
+    .string()
+    .refine((text) => listenAddress(text) !== undefined, 'must be HOST:PORT, an IPv6 address in brackets')
+    .meta({
+      description:
+        'Where logs reach it, over plain HTTP, apart from the other listeners: `127.0.0.1:7380`. What it takes and says is signed.',
+    }),
+  'passphrase-file': z.string().min(1, 'must not be empty').optional().meta({
+    description:
+      'File whose first line opens its key, where that is encrypted. A relative path starts at the directory of this file.',
+  }),
+});
+
 /** Everything under `mayfly:`. Strict: a key that is not here is an error. */
 export const mayflySchema = z.strictObject({
   'public-url': z
@@ -42,6 +61,22 @@ export const mayflySchema = z.strictObject({
   'log-access-token-file': z.string().min(1, 'must not be empty').optional().meta({
     description:
       'File whose first line is the token for `log-access: token`. A relative path starts at the directory of this file.',
+  }),
+  'ct-log-url': z
+    .string()
+    .refine(isPublicUrl, 'must be an http(s) URL without credentials, query and fragment')
+    .optional()
+    .meta({
+      description:
+        'URL of a certificate log of somebody else (RFC 6962), in which certificates are logged in the place of the own one, such as `https://ct.example.com/2026`: see docs/other-logs.md. Needs `ct-log-public-key`.',
+    }),
+  'ct-log-public-key': z.string().min(1, 'must not be empty').optional().meta({
+    description:
+      'File with the public key of that log, PEM, ECDSA P-256. A relative path starts at the directory of this file.',
+  }),
+  'ct-log-tls-roots': z.string().min(1, 'must not be empty').optional().meta({
+    description:
+      'File with the PEM certificates that are trusted for the TLS of that log, in the place of those of the runtime. A relative path starts at the directory of this file.',
   }),
   'trusted-proxies': z
     .array(z.string().refine(isNetwork, 'must be an address or a network such as "10.0.0.0/8" or "fd00::/8"'))
@@ -68,6 +103,13 @@ export const mayflySchema = z.strictObject({
   limits: limitsSchema
     .prefault({})
     .meta({ description: 'What the service takes on at once; beyond it, it says "later" at once.' }),
+  workers: z
+    .union([whole(1, 64), z.literal('auto')])
+    .default(1)
+    .meta({
+      description:
+        'Threads that take connections and sign; `auto` for one on each core. See docs/scaling.md. `--workers` goes before it.',
+    }),
   'shutdown-delay': whole(0, 300).default(0).meta({
     description:
       "Seconds for which the service goes on as before after SIGTERM, while `/readyz` says 503, so that a load balancer sends nothing new by the time it stops. Give it a little more than two rounds of the balancer's probe; 0 where there is none.",
@@ -82,6 +124,14 @@ export const mayflySchema = z.strictObject({
   'artifact-log': artifactLogSchema
     .prefault({})
     .meta({ description: 'The logs of artifacts, for clients of Rekor: see docs/rekor.md.' }),
+  log: logSchema.prefault({}).meta({
+    description:
+      'Where the logs are kept, and what the certificate log takes of others: see docs/scaling.md and docs/other-logs.md.',
+  }),
+  witness: witnessSchema.optional().meta({
+    description:
+      'A witness of the logs of others in this service: see docs/witness.md. Without it there is none.',
+  }),
   grpc: grpcSchema.prefault({}).meta({ description: 'Calls over gRPC: see docs/grpc.md.' }),
   'log-level': z.enum(['error', 'warn', 'info', 'debug']).default('info').meta({
     description: 'How much the service writes about itself. No level writes tokens, proofs or keys.',

@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import type { PostgresPlace } from '../../storage/postgres.ts';
 import type { AuditDefinition, AuditFileDefinition, SyslogDefinition } from '../../audit/audit-definition.ts';
 import { syslogAddress } from '../schema/addresses.ts';
 import type { AuditValues } from '../schema/audit-schema.ts';
@@ -10,14 +12,26 @@ const HOUR = 3_600_000;
 
 const AT = ['mayfly', 'audit'] as const;
 
-/** What `mayfly.audit` means, with absolute paths; reports what does not fit together. */
-export function auditDefinitionOf(values: AuditValues, directory: string, report: Report): AuditDefinition {
+/** What `mayfly.audit` means, with absolute paths; `store` is the database of the logs. Reports what does not fit together. */
+export function auditDefinitionOf(
+  values: AuditValues,
+  store: PostgresPlace | undefined,
+  directory: string,
+  report: Report,
+): AuditDefinition {
   const syslog = syslogOf(values.syslog, directory);
   checkAudit(values, syslog, report);
+  if (values.database && store === undefined)
+    report.problem(
+      [...AT, 'database'],
+      'needs a database, and the logs are in files',
+      'Name it in mayfly.log.store, or use a file.',
+    );
   return {
     stdout: values.stdout,
     file: fileOf(values.file, directory),
     syslog,
+    ...(values.database && store !== undefined ? { database: { place: store, writer: hostname() } } : {}),
     failClosed: values['fail-closed'],
     refusalsPerMinute: values['refusals-per-minute'],
   };
@@ -46,8 +60,12 @@ function syslogOf(syslog: AuditValues['syslog'], directory: string): SyslogDefin
 }
 
 function checkAudit(values: AuditValues, syslog: SyslogDefinition | undefined, report: Report): void {
-  if (!values.stdout && values.file === undefined && values.syslog === undefined)
-    report.problem(AT, 'names no place for its lines', 'Add file, stdout: true or syslog below it.');
+  if (!values.stdout && values.file === undefined && values.syslog === undefined && !values.database)
+    report.problem(
+      AT,
+      'names no place for its lines',
+      'Add file, stdout: true, syslog or database: true below it.',
+    );
   if (values['fail-closed'] && syslog?.transport === 'udp')
     report.problem(
       [...AT, 'fail-closed'],

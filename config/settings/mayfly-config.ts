@@ -4,9 +4,11 @@ import { artifactLogConfigOf, type ArtifactLogConfig } from './artifact-log-conf
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
 import { grpcConfigOf, type GrpcConfig } from './grpc-config.ts';
+import { logConfigOf, outsideLogConfigOf, type LogConfig, type OutsideLogConfig } from './log-config.ts';
 import type { MayflyValues } from '../schema/mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
 import { timestampsConfigOf, type TimestampsConfig } from './timestamps-config.ts';
+import { listenAddress } from '../schema/addresses.ts';
 import type { Report } from '../findings/report.ts';
 
 /** Who may read the log over HTTP. */
@@ -22,6 +24,8 @@ export interface MayflyConfig {
   readonly logAccess: LogAccess;
   /** With access `token`: absolute path of the file whose first line is the token. */
   readonly logAccessTokenFile?: string | undefined;
+  /** Undefined: certificates are logged in the own log. */
+  readonly outsideLog?: OutsideLogConfig | undefined;
   /** Addresses and networks in CIDR form. */
   readonly trustedProxies: readonly string[];
   /** Names of `ca/signing-algorithms.ts`. */
@@ -31,12 +35,17 @@ export interface MayflyConfig {
   /** For issuer blocks that do not set their own. */
   readonly rateLimits: RateLimits;
   readonly limits: Limits;
+  /** Threads that take connections, or one for each core. */
+  readonly workers: number | 'auto';
   /** Seconds between the signal to stop and the end of accepting. */
   readonly shutdownDelay: number;
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
   readonly timestamps: TimestampsConfig;
   readonly artifactLog: ArtifactLogConfig;
+  readonly log: LogConfig;
+  /** Undefined: none. */
+  readonly witness?: WitnessServerConfig | undefined;
   readonly grpc: GrpcConfig;
   readonly logLevel: LogLevel;
 }
@@ -58,11 +67,20 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
   checkProxies(values, report);
   checkPublicUrl(values, report);
   const timestamps = timestampsConfigOf(values.timestamps);
+  const outsideLog = outsideLogConfigOf(values, directory, report);
+  if (outsideLog !== undefined && values.log.shards !== undefined)
+    report.finding(
+      'NO_EFFECT',
+      ['mayfly', 'log', 'shards'],
+      'has no effect: certificates go to the log of ct-log-url',
+    );
+  const log = logConfigOf(values.log, directory, report);
   const surroundings = { directory, grantsTimestamps: timestamps.enabled };
   return {
     publicUrl: values['public-url']?.replace(/(?<!\/)\/+$/, ''),
     logAccess: values['log-access'],
     logAccessTokenFile: tokenFile === undefined ? undefined : resolve(directory, tokenFile),
+    ...(outsideLog === undefined ? {} : { outsideLog }),
     trustedProxies: values['trusted-proxies'],
     clientSigningAlgorithms: [...new Set(values['client-signing-algorithms'])],
     requireRules: values['require-rules'],
@@ -72,12 +90,42 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
       readConcurrency: values.limits['read-concurrency'],
       idleTimeoutMs: values.limits['idle-timeout'] * 1000,
     },
+    workers: values.workers,
     shutdownDelay: values['shutdown-delay'],
-    ...(values.audit === undefined ? {} : { audit: auditDefinitionOf(values.audit, directory, report) }),
+    ...(values.audit === undefined
+      ? {}
+      : { audit: auditDefinitionOf(values.audit, log.commits, directory, report) }),
     timestamps,
     artifactLog: artifactLogConfigOf(values['artifact-log'], surroundings, report),
+    log,
+    ...(values.witness === undefined ? {} : { witness: witnessServerOf(values.witness, directory, report) }),
     grpc: grpcConfigOf(values.grpc),
     logLevel: values['log-level'],
+  };
+}
+
+/** A witness of the logs of others. */
+export interface WitnessServerConfig {
+  /** Absolute paths. */
+  readonly directory: string;
+  readonly passphraseFile?: string | undefined;
+  /** IPv6 without brackets. */
+  readonly listen: { readonly host: string; readonly port: number };
+}
+
+function witnessServerOf(
+  { directory: own, listen, 'passphrase-file': file }: NonNullable<MayflyValues['witness']>,
+  directory: string,
+  report: Report,
+): WitnessServerConfig {
+  const passphraseFile = file === undefined ? undefined : resolve(directory, file);
+  if (passphraseFile !== undefined)
+    findUnusableFile(passphraseFile, 'the passphrase', ['mayfly', 'witness', 'passphrase-file'], report);
+  return {
+    directory: resolve(directory, own),
+    ...(passphraseFile === undefined ? {} : { passphraseFile }),
+    // The schema takes nothing else.
+    listen: listenAddress(listen) ?? { host: '127.0.0.1', port: 0 },
   };
 }
 

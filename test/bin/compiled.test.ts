@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { projectRoot } from '../support/project-root.ts';
 
 const program = (says: string): string =>
-  `const { readFileSync } = require('node:fs'); exports.main = ([word]) => console.log(${says}, word, typeof readFileSync);`;
+  `(function (require, module, exports) { const { readFileSync } = require('node:fs'); exports.main = ([word]) => console.log(${says}, word, typeof readFileSync); })`;
 
 describe('bin/compiled.js', function () {
   this.timeout(60_000);

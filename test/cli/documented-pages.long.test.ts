@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import { freePort } from '../judges/support/free-port.ts';
+import { freePort } from '../../bench/free-port.ts';
 import { documentedBlocks, runBlock } from '../support/documented-blocks.ts';
 import { githubClaims } from '../support/github-claims.ts';
 import { type MayflyProcess, startMayfly } from '../support/mayfly.ts';
@@ -43,6 +43,7 @@ describe('the pages for users and operators, to the letter', function () {
     '/run/secrets/mayfly': join(root, 'pass'),
     '/media/safe': join(root, 'safe'),
     '/srv/log': join(root, 'copy'),
+    '/srv/mirror': join(root, 'mirror'),
     'https://ca.example.com': url,
     'https://ca.example.org': url,
     'http://127.0.0.1:5555': url,
@@ -289,6 +290,13 @@ describe('the pages for users and operators, to the letter', function () {
 
     const [copy = ''] = await documentedBlocks('log.md', 'Serve a log from its files');
     expect(await run(copy)).to.match(/^ok: \d+ entries/m);
+
+    const [mirror = '', said = ''] = await documentedBlocks('log.md', 'Mirror a log');
+    const mirrored = await run(mirror);
+    expect(mirrored).to.match(/^ok: \d+ entries/m);
+    const counted = (text: string): string =>
+      text.replaceAll(/\b\d+ /g, 'N ').replaceAll(/ in \S+:/g, ' in DIRECTORY:');
+    expect(counted(mirrored)).to.include(counted(said).trimEnd());
   });
 
   it('searches over HTTP by docs/http-api.md, and from the command line by docs/rekor.md', async function () {

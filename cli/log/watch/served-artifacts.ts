@@ -1,8 +1,8 @@
 /** The logs of artifacts of a service as they are followed, through both of its APIs: of each the one in use, and those before it. */
-import { join } from 'node:path';
 import { equalBytes } from '../../../core/bytes.ts';
 import { rfc3339 } from '../../../core/clock.ts';
 import { FormatError, messageOf } from '../../../core/errors.ts';
+import { parsePublicKey } from '../../../core/public-key.ts';
 import { httpSource, type HttpSource } from '../../../ct-log/http-source.ts';
 import { artifactLogIdentity, type ArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { checkpointKey } from '../../../rekor/log-key.ts';
@@ -13,6 +13,7 @@ import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { HASH_LENGTH, hashLeaf } from '../../../tlog/format/merkle.ts';
 import { TILE_WIDTH, tilePath } from '../../../tlog/format/tile.ts';
+import { makeVkey, type Vkey } from '../../../tlog/format/vkey.ts';
 import {
   verifyCheckpoint,
   type CheckpointKey,
@@ -27,6 +28,7 @@ import type { LogOpener } from './artifact-logs.ts';
 import { apiOf, type FollowedEntry, type FollowedLog } from './followed-log.ts';
 import { RekorV1Reads, type RekorV1Tree } from './rekor-v1-reads.ts';
 import { bundleOf, hashesOf, tileProofs } from './tiles.ts';
+import { fileOfDirectory } from '../log-target.ts';
 
 /** A service that is asked. */
 export interface ArtifactService {
@@ -75,10 +77,19 @@ const hostOf = ({ baseUrl }: TrustedLogInstance): string | undefined => URL.pars
 
 /** Logs of artifacts: what they are is known by their keys. */
 async function trustedLogs(directory: string): Promise<readonly TrustedLogInstance[]> {
-  const path = join(directory, 'trusted_root.json');
+  const path = await fileOfDirectory(directory, 'trusted_root.json');
   const hint = 'Make the directory with `mayfly trust export --data DIR --out DIR`.';
   const text = Buffer.from(await readLimited(path, '--trust', hint, true)).toString();
   return rootOf(path, text).artifactLogs;
+}
+
+/** Verifier keys of the logs for Rekor v2 that a directory of `mayfly trust export` names, called after their hosts. */
+export async function artifactVkeys(directory: string): Promise<readonly Vkey[]> {
+  return (await trustedLogs(directory)).flatMap((log) => {
+    const host = hostOf(log);
+    const key = parsePublicKey(log.publicKey);
+    return host === undefined || key.type !== 'ed25519' ? [] : [makeVkey(sha256, host, 'ed25519', key.key)];
+  });
 }
 
 /** Whether the service says that it has one. */

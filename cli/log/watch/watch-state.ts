@@ -71,15 +71,16 @@ export class WatchState {
       .map(([, tree]) => tree);
   }
 
-  /** Resolves when it is durable. */
-  async note(log: NamedLog, { size, frontier }: ReadTree): Promise<void> {
-    const { name, origin, logId, isFormer } = log;
-    const id = toHex(logId);
-    const tree = { size, frontier, log: name, origin };
-    // One that another has followed never stands behind that one.
-    if (isFormer === true && !this.#trees.has(id)) this.#trees = new Map([[id, tree], ...this.#trees]);
-    else this.#trees.set(id, tree);
-    if (this.#path === undefined) return;
+  /** Notes how far logs were read: all of them or, after a crash, none. Resolves when it is durable. */
+  async note(read: readonly (readonly [log: NamedLog, tree: ReadTree])[]): Promise<void> {
+    for (const [{ name, origin, logId, isFormer }, { size, frontier }] of read) {
+      const id = toHex(logId);
+      const tree = { size, frontier, log: name, origin };
+      // One that another has followed never stands behind that one.
+      if (isFormer === true && !this.#trees.has(id)) this.#trees = new Map([[id, tree], ...this.#trees]);
+      else this.#trees.set(id, tree);
+    }
+    if (this.#path === undefined || read.length === 0) return;
     const logs = Object.fromEntries(
       [...this.#trees].map(([id, { log: called, origin, size, frontier }]) => [
         id,

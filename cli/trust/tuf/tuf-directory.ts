@@ -3,6 +3,7 @@ import { openDataDirectory, type DataDirectory } from '../../../instance/data-di
 import { rootSummary, type TufRootSummary } from '../../../instance/create-tuf.ts';
 import { readTrust } from '../../../trust/ledger.ts';
 import type { ServiceUrls } from '../../../trust/signing-services.ts';
+import { refresh } from '../../../trust/tuf/publish.ts';
 import { requireRepository } from '../../../trust/tuf/import-change.ts';
 import { instanceTargets } from '../../../trust/tuf/instance-targets.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
@@ -24,12 +25,13 @@ export interface TufDirectory {
   readonly urls: ServiceUrls;
 }
 
-/** Opens it. Rejects with DataDirectoryError, ConfigError, TrustError or LogError. */
+/** Opens it. Its copy of a repository that several services share is the newest then. Rejects with DataDirectoryError, ConfigError, TrustError, LogError or TufError. */
 export async function openTufDirectory(
   { data, config }: TufDirectoryOptions,
   speak: Speaker,
 ): Promise<TufDirectory> {
   const directory = await openDataDirectory(data);
+  await refresh(directory.paths.tuf);
   const { paths, marker } = directory;
   const trust = await readTrust(paths);
   const known = { paths, isDevelopment: marker.mode === 'dev', trust, speak };

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { createTuf } from '../../../instance/create-tuf.ts';
+import { certificateLog } from '../../../instance/certificate-logs.ts';
+import { readStorePlaces } from '../../../tlog/store/store-places.ts';
 import { quotedPath } from '../../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../../program/command.ts';
 import { isInside } from '../../program/output-directory.ts';
@@ -28,13 +30,16 @@ export async function initTuf(options: TufInitOptions, speak: Speaker): Promise<
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
   const rootPassphrase = await readSecret(options.rootPassphraseFile, 'root passphrase');
   const keys = { passphrase, rootPassphrase, clock: Date.now };
-  const { rootKeyFile, root } = await createTuf(directory.paths, { rootKey, urls, rootVersion }, keys);
+  const { commits: shared } = await readStorePlaces(certificateLog(directory).directory);
+  const made = { rootKey, urls, rootVersion, shared };
+  const { rootKeyFile, root } = await createTuf(directory.paths, made, keys);
   const lines = [
     `Made ${directory.paths.tuf}: what clients have to trust, signed. A running service finds it within seconds.`,
     `  TUF root key  ${rootKeyFile}`,
     '                Take it offline: it is needed once a year, and to change what clients trust.',
     `  Online key    ${directory.paths.tufOnlineKey}`,
     `  Root          ${root.version}.root.json, SHA-256 ${root.sha256}`,
+    ...(shared === undefined ? [] : [`Copy ${directory.paths.tuf} and that key to the other machines.`]),
     'Make a backup of the directory now.',
     ...beginLines(urls.publicUrl, root),
   ];

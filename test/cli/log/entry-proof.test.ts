@@ -1,4 +1,5 @@
 /** `mayfly log proof` for entries of logs of artifacts: from a directory, and from services of both APIs. */
+import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -7,9 +8,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodeBundle } from '../../../bundle/format/bundle-json.ts';
 import { proof } from '../../../cli/log/log-proof.ts';
+import { searchLogs } from '../../../cli/log/log-search.ts';
+import { show } from '../../../cli/log/log-show.ts';
 import { init } from '../../../cli/rekor/rekor-init.ts';
 import { CommandError, type Speaker } from '../../../cli/program/command.ts';
 import { fromHex, toBase64, toHex, utf8Text } from '../../../core/bytes.ts';
+import { httpSource } from '../../../ct-log/http-source.ts';
+import { logKeysAmong } from '../../../ct-log/log-keys.ts';
+import { mirrorLog } from '../../../ct-log/mirror-log.ts';
+import { parsePublicKey } from '../../../core/public-key.ts';
 import { artifactLogPaths } from '../../../instance/artifact-logs.ts';
 import { dataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
@@ -20,6 +27,7 @@ import { LogError, LogReadError } from '../../../tlog/core/log-error.ts';
 import { sha256 } from '../../../tlog/core/sha256.ts';
 import { parseCheckpoint } from '../../../tlog/format/checkpoint.ts';
 import { verifyInclusion } from '../../../tlog/format/merkle-verify.ts';
+import { encodeVkey, makeVkey } from '../../../tlog/format/vkey.ts';
 import { parseTlogProof } from '../../../tlog/format/tlog-proof.ts';
 import { EMPTY_TRUSTED_ROOT, encodeTrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { V1, V2 } from '../../rekor/format/support/rekor-vectors.ts';
@@ -95,6 +103,14 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
     return path;
   };
 
+  /** The file of a policy with one witness, which nobody knows. */
+  const policyOf = async (quorum: string): Promise<string> => {
+    const path = join(root, `policy-${quorum}`);
+    const witness = makeVkey(sha256, 'w.example.org', 'cosignature', randomBytes(32));
+    await writeFile(path, `witness w ${encodeVkey(witness)}\nquorum ${quorum}\n`);
+    return path;
+  };
+
   describe('in a directory', () => {
     let data: string;
     beforeEach(async () => {
@@ -150,6 +166,22 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
         expectProof(leafHash, origin);
       });
 
+    it('is held to the policy that names witnesses, and proves nothing under a checkpoint that lacks their cosignatures', async () => {
+      const identity = await filled(2);
+      await proof({ data, v2: true, entry: '3', witnessPolicy: await policyOf('none') }, speak, []);
+      expectProof(vectorsOf(2)[2]?.leafHash ?? '', identity.origin);
+      const asked = { data, v2: true, entry: '3', witnessPolicy: await policyOf('w') };
+      const trust = join(root, 'trusted_root.json');
+      await writeFile(trust, rootOf(identity));
+      facts = {};
+      for (const options of [asked, { ...asked, trust }]) {
+        const error = await failureAs(LogError, proof(options, speak, []));
+        expect(error.code).to.equal('LOG_CORRUPT');
+        expect(error.message).to.match(/lacks the quorum w of the policy: no cosignature of w$/);
+      }
+      expect(facts).to.deep.equal({});
+    });
+
     it('says what it does not have, what is not said, and that the log is not the trusted one', async () => {
       const { logId } = await filled(2);
       const notThere = async (options: object, file?: string): Promise<string> =>
@@ -187,7 +219,7 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
     let inUse: V2Server | undefined;
     const start = async (api: 1 | 2, made?: RekorLog): Promise<RekorLog> => {
       spoil = (_, bytes) => bytes;
-      served = await (api === 1 ? startV1Server(made && { made }) : startV2Server());
+      served = await (api === 1 ? startV1Server(made && { made }) : startV2Server(made && { made }));
       if (made === undefined)
         for (const { canonicalizedBody } of vectorsOf(api))
           await served.log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
@@ -247,6 +279,67 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
           'NOT_FOUND',
         );
       });
+
+    it('has a mirror of a log for Rekor v2 searched, shown and proven, also one that withholds an entry', async () => {
+      const made = await rekorLog(2);
+      const log = await made.open();
+      for (const { canonicalizedBody } of vectorsOf(2))
+        await log.add({ body: Buffer.from(canonicalizedBody), namedDigests: [] });
+      await log.close();
+      const [, , third] = vectorsOf(2);
+      const withheld = fromHex(third?.leafHash ?? '');
+      const redaction = { index: 3, leafHash: withheld, redactedAt: 0, reason: 'x', isAudited: true };
+      await redactEntries(made.directory, made.identity, [redaction]);
+      const { identity } = await start(2, made);
+      const { origin, publicKey, logId } = identity;
+      const raw = parsePublicKey(publicKey);
+      const keys = raw.type === 'ed25519' ? logKeysAmong([makeVkey(sha256, origin, 'ed25519', raw.key)]) : [];
+      const record = { origin, bundle: 'entries', keys } as const;
+      const http = httpSource(`${served.url}/api/v2`);
+      const source = { ...http, description: () => http.get('log.v3.json') };
+      const data = join(root, 'copy');
+      const mirrored = await mirrorLog({ source, record, out: data, parallel: 2 });
+      expect(mirrored).to.deep.include({ withheld: 1 });
+      const { size } = mirrored.head;
+
+      const leafHash = vectorsOf(2)[1]?.leafHash ?? '';
+      const trust = join(root, 'trusted_root.json');
+      await writeFile(trust, trusted);
+      for (const more of [{ entry: '2' }, { entry: leafHash }, { entry: '2', v2: true, trust }]) {
+        await proof({ data, ...more }, speak, []);
+        expectProof(leafHash, origin);
+      }
+      await proof({ data }, speak, [await bundleOf(2, logId, 2)]);
+      expectProof(leafHash, origin);
+      await proof({ data, entry: '3' }, speak, []);
+      expectProof(toHex(withheld), origin);
+      const elsewhere = await bundleOf(2, sha256(logId), 2);
+      expect((await failureAs(LogReadError, proof({ data }, speak, [elsewhere]))).code).to.equal('NOT_FOUND');
+      const foreign = await rekorLog(2);
+      await writeFile(trust, rootOf(foreign.identity));
+      await foreign.remove();
+      const asked = proof({ data, entry: '2', trust }, speak, []);
+      expect((await failureAs(CommandError, asked)).code).to.equal('FAILED');
+
+      await show({ data }, speak, ['2']);
+      const { digests } = facts;
+      expect(facts).to.deep.include({ origin, size, index: 2, leafHash: toBase64(fromHex(leafHash)) });
+      await show({ data }, speak, ['3']);
+      expect(facts).to.deep.include({ index: 3, redacted: true, leafHash: toBase64(withheld) });
+
+      const hits: unknown[] = [];
+      const collecting: Speaker = {
+        ...speak,
+        record: (one) => Promise.resolve(hits.push(one['index']) > 0),
+      };
+      const [digest = ''] = digests as string[];
+      await searchLogs({ data, digest }, collecting);
+      expect(hits).to.include(2).and.not.to.include(3);
+      expect(notes.at(-1)).to.include('but for 1 redacted entry that may be one');
+      hits.length = 0;
+      await searchLogs({ data, digest: '0'.repeat(64) }, collecting);
+      expect(hits).to.deep.equal([]);
+    });
 
     it('proves a redacted entry of v1 by what the refusal has of it', async () => {
       const made = await rekorLog(1);

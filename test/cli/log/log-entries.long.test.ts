@@ -414,8 +414,39 @@ describe('cli/log list, search and show', function () {
           const shown = await ok(
             ...['log', 'show', '--certificate-sha256', hash, '--audit', audit, ...target, '--json'],
           );
-          expect(JSON.parse(shown.stdout)).to.include({ serial: line['serial'], index: line['leafIndex'] });
+          expect(JSON.parse(shown.stdout)).to.include({
+            serial: line['serial'],
+            index: line['leafIndex'],
+            origin: line['log'],
+          });
         }
+    });
+
+    it('goes by the log that a line of the audit names, and where it names none by the serial', async () => {
+      const { log, ...before } = former().line;
+      expect(log).to.equal('localhost/log/2026');
+      const show = async (line: object, ...more: readonly string[]): Promise<string> => {
+        const file = join(scratch, 'one-line.jsonl');
+        await writeFile(file, `${JSON.stringify(line)}\n`);
+        const hash = String(before['certificateSha256']);
+        const words = ['log', 'show', '--certificate-sha256', hash, '--audit', file, '--data', data];
+        const { code, stdout, stderr } = await runMayfly([...words, '--json', ...more]);
+        expect(stderr).to.equal('');
+        return code === 0
+          ? (JSON.parse(stdout) as { origin: string }).origin
+          : (JSON.parse(stdout) as { error: { message: string } }).error.message;
+      };
+      expect(await show(before)).to.equal(log);
+      expect(await show({ ...before, log: 'localhost/log/next' })).to.match(
+        /^the audit says serial|^the log has/,
+      );
+      expect(await show({ ...before, log: 'localhost/log/lost' })).to.match(
+        /in the log localhost\/log\/lost, which/,
+      );
+      expect(await show({ ...before, log }, '--log', '2026')).to.equal(log);
+      expect(await show({ ...before, log }, '--log', 'next')).to.match(
+        /in the log localhost\/log\/2026, which/,
+      );
     });
   });
 });

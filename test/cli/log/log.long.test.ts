@@ -74,6 +74,26 @@ describe('cli/log/log', function () {
     });
   });
 
+  it('takes whom to trust by either name of the option, and says what a file lacks', async () => {
+    for (const name of ['--trust', '--trusted-root'])
+      for (const word of ['status', 'check']) {
+        const { code, stderr } = await run(word, '--url', server.url, name, trust);
+        expect([code, stderr], `${word} ${name}`).to.deep.equal([0, '']);
+        const file = join(trust, 'log.vkey');
+        const lacking = await run(word, '--url', server.url, name, file);
+        // Nothing was judged.
+        expect([2, 3], `${word} ${name}`).to.include(lacking.code);
+        expect(lacking.stderr).to.match(
+          /log\.vkey is a file, and log\.vkey is wanted beside it\n.*the directory/,
+        );
+      }
+    const both = await run('status', '--url', server.url, '--trust', trust, '--trusted-root', trust);
+    expect(both.code).to.equal(2);
+    expect(both.stderr).to.include('give --trusted-root or --trust, not both');
+    const alone = await run('status', '--trusted-root', trust);
+    expect(alone.stderr).to.include('give either --data or --url');
+  });
+
   it('finds the log of a service by its list, and asks when there are several', async () => {
     const reader = await serveReader(log.reader);
     const names: string[] = [];

@@ -1,4 +1,5 @@
 /** `mayfly log watch` and `search` over logs of artifacts that follow each other: of one name, with a key each. */
+import { cpSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { stageArtifactLog } from '../../../instance/stage-artifact-log.ts';
 import { switchArtifactLog } from '../../../instance/switch-artifact-log.ts';
 import { emailConfig, makeDataDirectory } from '../../support/data-directory.ts';
 import { failureAs } from '../../support/failure.ts';
+import { fileSteps } from '../../support/file-steps.ts';
 import { signatureOf } from '../../support/logged-signature.ts';
 import { startFront } from '../../support/front-server.ts';
 import { startIssuer, type TestIssuer } from '../../support/oidc-issuer.ts';
@@ -118,6 +120,55 @@ describe('mayfly log watch and search, logs of artifacts that follow each other'
     await service.close();
     expect(await run({ data, state: state('head') })).to.deep.equal([]);
     await open();
+  });
+
+  describe('killed at a step of its state', () => {
+    before(() => service.close());
+    after(open);
+
+    /** After each step of the state: what was reported by then, and what the same command reports then. */
+    async function afterEachStep(
+      options: WatchOptions,
+      judge: (step: string, first: readonly string[], then: readonly string[]) => void,
+    ): Promise<void> {
+      const folder = await mkdtemp(join(root, 'state-'));
+      const copies: [step: string, copy: string, reported: number][] = [];
+      const steps = fileSteps(
+        folder,
+        () => run({ ...options, state: join(folder, 'state.json') }),
+        (step) => {
+          const copy = `${folder}-${copies.length}`;
+          cpSync(folder, copy, { recursive: true });
+          copies.push([step, copy, speak.records.length]);
+        },
+      );
+      expect(await steps).not.to.deep.equal([]);
+      const all = speak.records.map(({ id }) => String(id));
+      for (const [step, copy, reported] of copies) {
+        await run({ ...options, state: join(copy, 'state.json') });
+        const then = speak.records.map(({ id }) => String(id));
+        judge(step, all.slice(0, reported), then);
+        expect(new Set([...all.slice(0, reported), ...then]), step).to.deep.equal(new Set(all));
+        expect(await run({ ...options, state: join(copy, 'state.json') }), step).to.deep.equal([]);
+        await rm(copy, { recursive: true });
+      }
+    }
+
+    it('reports all entries, and again those of one log alone', async () => {
+      let repeated = 0;
+      await afterEachStep({ data, fromStart: true }, (step, first, then) => {
+        const twice = then.filter((id) => first.includes(id));
+        repeated += twice.length;
+        expect(new Set(twice.map((id) => id.replace(/ \d+$/, ''))).size, step).to.be.lessThan(2);
+      });
+      expect(repeated).to.be.greaterThan(0);
+    });
+
+    it('begins at the heads of all logs all the same', async () => {
+      await afterEachStep({ data }, (step, first, then) => {
+        expect([...first, ...then], step).to.deep.equal([]);
+      });
+    });
   });
 
   it('reads one of those before alone, and says which there are not', async () => {

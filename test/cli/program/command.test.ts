@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { speaker } from '../../../cli/program/command.ts';
+import { standardStream } from '../../../cli/program/standard-streams.ts';
 import { runMayfly } from '../../support/mayfly.ts';
 
 const TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl';
@@ -16,7 +17,7 @@ describe('cli: a token typed as the value of another option', () => {
 });
 
 describe('cli: progress of long work', () => {
-  const { stderr } = process;
+  const stderr = standardStream(2);
   const { isTTY } = stderr;
   const write = stderr.write.bind(stderr);
   const { now } = Date;

@@ -19,8 +19,9 @@ import { switchArtifactLog } from '../../../instance/switch-artifact-log.ts';
 import { readArtifactLogIdentity } from '../../../rekor/log-identity.ts';
 import { openKey } from '../../../instance/open-key.ts';
 import type { ArtifactLog } from '../../../rekor/artifact-log.ts';
+import { ArtifactEntryReads } from '../../../rekor/entry-reads.ts';
 import { openArtifactLog } from '../../../rekor/open-artifact-log.ts';
-import { MAX_REASON, readRedactions, writeRedactions } from '../../../rekor/redactions.ts';
+import { MAX_REASON, readRedactions, changeRedactions } from '../../../rekor/redactions.ts';
 import { recordRedactions } from '../../../service/redaction-records.ts';
 import { LogError } from '../../../tlog/core/log-error.ts';
 import { auditLine } from '../../audit/support/audit-schema.ts';
@@ -140,7 +141,7 @@ describe('mayfly rekor redact', function () {
       reason: 'x',
       isAudited: false,
     };
-    await writeRedactions(directory, { isFinished: false, entries: new Map([[3, redaction]]) });
+    await changeRedactions(directory, () => ({ isFinished: false, entries: new Map([[3, redaction]]) }));
     expect((await failureAs(LogError, check({ data }, speak))).code).to.equal('LOG_UNAVAILABLE');
     await redact(options(2, '3'), speak);
     expect(said).to.include('redacted at 1970');
@@ -227,5 +228,44 @@ describe('mayfly rekor redact', function () {
       redact({ data, v2: true, log: 'v2-3', index: ['2'], reason }, speak),
     );
     expect((await unknown).hint).to.equal('There is v2, v2-2.');
+  });
+
+  it('redacts every entry of the log that has the same body, and names those of other logs', async () => {
+    const body = Buffer.from(V2.entries[1]?.canonicalizedBody ?? '');
+    const added = { body, namedDigests: [] };
+    // As a replica does whose index does not know yet what another one has just logged.
+    const log = await opened(2);
+    const reads = ArtifactEntryReads.prototype;
+    const find = Object.getOwnPropertyDescriptor(reads, 'find') ?? expect.fail('there is no such method');
+    reads.find = () => Promise.resolve(undefined);
+    try {
+      expect((await log.add(added)).entry.logIndex).to.equal(5);
+    } finally {
+      Object.defineProperty(reads, 'find', find);
+      await log.close();
+    }
+    const request = { paths, api: 2, passphrase: undefined, clock: Date.now } as const;
+    await stageArtifactLog({ ...request, host: undefined });
+    await switchArtifactLog(request);
+    const { directory, key } = artifactLogPaths(paths, 2, 2);
+    const next = await openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
+    const { logIndex } = (await next.add(added)).entry;
+    await next.close();
+
+    const redaction = { data, v2: true, log: 'v2', reason: 'a test', index: ['2'] };
+    const elsewhere = [{ log: 'v2-2', logIndex }];
+    await redact(redaction, speak);
+    expect(facts).to.deep.include({ elsewhere });
+    const shown = facts['entries'] as { readonly logIndex: number }[];
+    expect(shown.map((entry) => entry.logIndex)).to.deep.equal([2, 5]);
+    await redact({ ...redaction, confirm: facts['confirm'] as string }, speak);
+    expect(said).to.include(`--log v2-2 --index ${logIndex}`);
+    const { entries } = await readRedactions(artifactLogPaths(paths, 2).directory);
+    expect([...entries.keys()]).to.deep.equal([2, 5]);
+    const other = { ...redaction, log: 'v2-2', index: [String(logIndex)] };
+    await redact(other, speak);
+    expect(facts).to.deep.include({ elsewhere: [] });
+    await redact({ ...other, confirm: facts['confirm'] as string }, speak);
+    expect(await everyFile()).to.not.include(body.toString('latin1'));
   });
 });

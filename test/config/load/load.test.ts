@@ -43,9 +43,10 @@ describe('config: what a file means', () => {
     expect(mayfly.logAccess).to.equal('public');
     expect(mayfly.limits).to.deep.equal({ maxInFlight: 512, readConcurrency: 4, idleTimeoutMs: 620_000 });
     expect(mayfly.shutdownDelay).to.equal(0);
+    expect(mayfly.workers).to.equal(1);
     expect(mayfly.clientSigningAlgorithms).to.have.length(7);
     const text =
-      'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {idle-timeout: 90, read-concurrency: 2}, shutdown-delay: 15, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';
+      'mayfly: {public-url: "https://ca.example/", log-access: token, log-access-token-file: secret/token, log-level: debug, limits: {idle-timeout: 90, read-concurrency: 2}, workers: auto, shutdown-delay: 15, trusted-proxies: [10.0.0.1, "fd00::/8"], client-signing-algorithms: [ed25519, ed25519]}';
     expect(parseConfig(text, { directory: '/etc/mayfly' }).mayfly).to.deep.equal({
       publicUrl: 'https://ca.example',
       logAccess: 'token',
@@ -55,7 +56,9 @@ describe('config: what a file means', () => {
       requireRules: false,
       rateLimits: { issuer: undefined, principal: { perMinute: 600, burst: 600 } },
       limits: { maxInFlight: 512, readConcurrency: 2, idleTimeoutMs: 90_000 },
+      workers: 'auto',
       shutdownDelay: 15,
+      log: { scrubIntervalMs: 604_800_000 },
       artifactLog: {
         v1: true,
         v2: true,

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { ConfigError } from '../../../config/findings/config-error.ts';
 import { parseConfig } from '../../../config/load/load.ts';
@@ -50,10 +51,18 @@ describe('config: mayfly.audit', () => {
     });
   });
 
+  it('takes the database of the logs, under the name of this host', () => {
+    const log = '{store: "postgres://mayfly@127.0.0.1/mayfly"}';
+    const text = `${ISSUER}mayfly:\n  log: ${log}\n  audit: {database: true, fail-closed: true}`;
+    const { mayfly } = parseConfig(text, { directory: '/etc/mayfly' });
+    expect(mayfly.audit?.database).to.deep.equal({ place: mayfly.log.commits, writer: hostname() });
+  });
+
   const mistakes: readonly (readonly [text: string, problem: string])[] = [
     ['{}', 'mayfly.audit: names no place for its lines'],
     ['{stdout: false, fail-closed: true}', 'mayfly.audit: names no place for its lines'],
     ['{stdout: true, to: [file]}', 'mayfly.audit: unknown key "to"'],
+    ['{database: true}', 'mayfly.audit.database: needs a database, and the logs are in files'],
     ['{file: {keep: 3}}', 'mayfly.audit.file.path: is missing; it must be text'],
     ['{file: {path: a, keep: 0}}', 'mayfly.audit.file.keep: must be at least 1'],
     [
