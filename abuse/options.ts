@@ -11,6 +11,8 @@ export interface AbuseOptions {
   readonly quietSeconds: number;
   /** Milliseconds by which the p99 of honest clients may grow. */
   readonly maxGrowth: number;
+  /** Threads of the service that take connections. */
+  readonly workers: number;
   /** Where what was measured goes as JSON. */
   readonly json?: string | undefined;
 }
@@ -26,6 +28,7 @@ certificate that was acknowledged and is not in the log.
   --seconds N    length of each attack (default 10)
   --short        2.5 seconds for each attack. The p99 of the hundred requests in it is the slowest of them, and 512
                  attackers in a queue take half a second on a slow machine: it may grow by 1000 ms, not 250
+  --workers N    threads of the service that take connections (default 1)
   --json FILE    write all measurements
 `;
 
@@ -41,7 +44,8 @@ export function parseOptions(argv: readonly string[], attacks: readonly string[]
   const unknown = only.find((name) => !attacks.includes(name));
   if (unknown !== undefined) throw new UsageError(`there is no attack "${unknown}"; --list names all`);
   const [quietSeconds, maxGrowth] = short ? [1, 4 * MAX_GROWTH] : [4, MAX_GROWTH];
-  return { list, only, seconds: positive('seconds', seconds), quietSeconds, maxGrowth, json };
+  const workers = positive('workers', values.workers);
+  return { list, only, seconds: positive('seconds', seconds), quietSeconds, maxGrowth, workers, json };
 }
 
 const OPTIONS = {
@@ -49,6 +53,7 @@ const OPTIONS = {
   only: { type: 'string', multiple: true },
   seconds: { type: 'string' },
   short: { type: 'boolean', default: false },
+  workers: { type: 'string', default: '1' },
   json: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const;

@@ -16,7 +16,7 @@ import { readOptions } from './options.ts';
 import { ProxiedSigners } from './proxied-signers.ts';
 import { faultLines, printMeasured, type Attempt } from './report.ts';
 import type { ProxyOrder, ProxyReady } from './shared-proxy.ts';
-import { Environment, Target } from './target.ts';
+import { Environment, Target, type ProcessorTime } from './target.ts';
 import { faultsOf, type AttackMeasurement } from './verdict.ts';
 
 const options = readOptions(
@@ -35,7 +35,7 @@ const environment = await Environment.make();
 process.once('exit', () => {
   void target.stop('SIGKILL');
 });
-let target = await Target.start(environment);
+let target = await Target.start(environment, options.workers);
 const honest = new HonestClients(environment.issuer, environment.entryKey);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
 const seen: Attempt[] = [];
@@ -77,14 +77,20 @@ async function attackVia(
   const endMs = endsService ? await endOf(target) : undefined;
   await attacker.stop();
   clearInterval(watch);
-  if (endsService) target = await Target.start(environment);
+  if (endsService) target = await Target.start(environment, options.workers);
   await sleep(SETTLE);
+  const settled = target.processor;
   const after = await honest.work(target.address, options.quietSeconds, via?.signers);
   memory.after = target.memory;
-  const [worked, waited] = [now.worked - processor.worked, now.waited - processor.waited];
-  const processorShare = worked > 0 ? worked / (worked + waited) : 1;
+  const shares = { processorShare: shareOf(processor, now), shareAfter: shareOf(settled, target.processor) };
   const isRunning = ran && target.isRunning;
-  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, endMs, processorShare };
+  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, endMs, ...shares };
+}
+
+/** The part of the time between two looks in which the service ran, of that in which it was ready to. */
+function shareOf(from: ProcessorTime, to: ProcessorTime): number {
+  const [worked, waited] = [to.worked - from.worked, to.waited - from.waited];
+  return worked > 0 ? worked / (worked + waited) : 1;
 }
 
 /** Ends the service as a supervisor does; resolves to the milliseconds that it took. */
@@ -136,7 +142,7 @@ async function judge(chosen: Attack, before: Phase): Promise<Phase> {
 /** A new service for the next attack, and its quiet period. */
 async function startAnew(): Promise<Phase> {
   await target.stop('SIGKILL');
-  target = await Target.start(environment);
+  target = await Target.start(environment, options.workers);
   await honest.work(target.address, 1);
   return honest.work(target.address, options.quietSeconds);
 }
@@ -156,7 +162,7 @@ rest = target.memory;
 for (const one of chosen) quiet = await judge(one, quiet);
 
 await target.stop();
-target = await Target.start(environment);
+target = await Target.start(environment, options.workers);
 const logged = await loggedSerials(target.address.logUrl);
 await target.stop();
 const lost = [...honest.acknowledged].filter((serial) => !logged.has(serial));

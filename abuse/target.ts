@@ -103,6 +103,12 @@ async function startHangingServer(): Promise<Server> {
   return server;
 }
 
+/** Seconds of a main thread. */
+export interface ProcessorTime {
+  readonly worked: number;
+  readonly waited: number;
+}
+
 /** A running `mayfly serve`. */
 export class Target {
   readonly address: TargetAddress;
@@ -115,11 +121,15 @@ export class Target {
     this.#logFile = logFile;
   }
 
-  static async start({ data, issuer, hangingIssuer, entryKey, logFile }: Environment): Promise<Target> {
+  static async start(
+    { data, issuer, hangingIssuer, entryKey, logFile }: Environment,
+    workers: number,
+  ): Promise<Target> {
     const options = ['--listen', '--metrics-listen', '--grpc-listen'];
     const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
     const log = openSync(logFile, 'a');
-    const args = [program, 'serve', '--data', data, '--json', ...anywhere];
+    const threads = workers === 1 ? [] : ['--workers', String(workers)];
+    const args = [program, 'serve', '--data', data, '--json', ...anywhere, ...threads];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', log] });
     closeSync(log);
     const ready = JSON.parse(await firstLine(child)) as TargetAddress & { readonly grpcListen: string };
@@ -142,7 +152,7 @@ export class Target {
   }
 
   /** Seconds for which the main thread has run, and has waited for a processor; 0 where /proc is missing. */
-  get processor(): { readonly worked: number; readonly waited: number } {
+  get processor(): ProcessorTime {
     const [worked = 0, waited = 0] = this.#proc('schedstat').split(' ').map(Number);
     return { worked: worked / 1e9, waited: waited / 1e9 };
   }

@@ -19,10 +19,11 @@ const measured = (over: Partial<AttackMeasurement> = {}): AttackMeasurement => (
   before: stretch(),
   during: stretch({ p99: 250 }, { p99: 269 }),
   after: stretch(),
-  memory: { rest: 250e6, before: 350e6, peak: 499e6, after: 400e6 },
+  memory: { rest: 250e6, before: 350e6, peak: 549e6, after: 400e6 },
   logBytesPerSecond: 20_000,
   isRunning: true,
   processorShare: 1,
+  shareAfter: 1,
   ...over,
 });
 
@@ -49,8 +50,8 @@ describe('abuse/verdict', () => {
       '1 of 40 honest reading requests were refused after the attack: 429',
     ],
     [
-      { memory: { rest: 250e6, before: 350e6, peak: 501e6, after: 400e6 } },
-      'resident memory grew from 250 to 501 MB',
+      { memory: { rest: 250e6, before: 350e6, peak: 551e6, after: 400e6 } },
+      'resident memory grew from 250 to 551 MB',
     ],
     [{ logBytesPerSecond: 9_000_000 }, 'the service log grew by 9000 kB a second'],
   ];
@@ -81,7 +82,9 @@ describe('abuse/verdict', () => {
     const some = stretch({}, { served: 90, refused: 10, firstRefusal: '503 too many reads at once' });
     const both = { during: some, after: some };
     expect(faultsOf(measured({ ...both, processorShare: 0.6 }))).to.have.length(2);
-    expect(faultsOf(measured({ ...both, processorShare: 0.4 }))).to.deep.equal([]);
+    expect(faultsOf(measured({ ...both, processorShare: 0.4, shareAfter: 0.4 }))).to.deep.equal([]);
+    // What was refused in the quiet after it has no excuse in the attack.
+    expect(faultsOf(measured({ ...both, processorShare: 0.4 }))).to.have.length(1);
   });
 
   it('names its faults again at the end, those that came twice last', () => {

@@ -10,7 +10,7 @@ type AfterStep = (step: string) => void;
 /**
  * What is done below `root` while `work` runs, each when it is done: `mkdir a`, `create a`, `write a`, `sync a`,
  * `rename a b`, and what `work` says with `mark`. A part of a name that differs each time is `*`. What SQLite does is not
- * seen, nor what is done with files that were opened before.
+ * seen, nor what is done with files that were opened before. Steps are made one at a time, so that each leaves the directory as a process does that is killed after it.
  */
 export async function fileSteps(
   root: string,
@@ -25,7 +25,8 @@ export async function fileSteps(
     steps.push(step);
     afterStep(step);
   };
-  const restore = [await watchHandles(root, note), watchNames(note)];
+  const alone = oneAtATime();
+  const restore = [await watchHandles(root, note, alone), watchNames(note, alone)];
   syncBuiltinESMExports();
   try {
     await work((text) => steps.push(text));
@@ -52,6 +53,18 @@ export async function copiesAfterSteps(
   return copies;
 }
 
+/** Does one step after the other, those that are begun at once, too. */
+function oneAtATime(): <T>(step: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (step) => {
+    const done = last.then(step, step);
+    last = done;
+    return done;
+  };
+}
+
+type Alone = ReturnType<typeof oneAtATime>;
+
 /** Random letters of temporary files and of directories being made, and the time in the name of rotated files. */
 const RANDOM = /[0-9a-f]{12}(?=\.tmp$)|(?<=^(?:.*\/)?\.\w+-)\w{6}(?=\/|$)|\d{8}T\d{9}Z/g;
 
@@ -65,27 +78,30 @@ const replace = (target: object, changes: object): (() => void) => {
   };
 };
 
-function watchNames(note: Note): () => void {
+function watchNames(note: Note, alone: Alone): () => void {
   const { open, mkdir, rename } = promises;
   const { openSync, fsyncSync } = fs;
   const descriptors = new Map<number, PathLike>();
   const undo = [
     replace(promises, {
-      open: async (path: PathLike, flags: string | number = 'r', ...more: [number?]) => {
-        const handle = await open(path, flags, ...more);
-        PATHS.set(handle, path);
-        if (flags === 'wx' || (typeof flags === 'number' && (flags & constants.O_CREAT) !== 0))
-          note('create', path);
-        return handle;
-      },
-      mkdir: async (path: PathLike, ...more: []) => {
-        await mkdir(path, ...more);
-        note('mkdir', path);
-      },
-      rename: async (from: PathLike, to: PathLike) => {
-        await rename(from, to);
-        note('rename', from, to);
-      },
+      open: (path: PathLike, flags: string | number = 'r', ...more: [number?]) =>
+        alone(async () => {
+          const handle = await open(path, flags, ...more);
+          PATHS.set(handle, path);
+          if (flags === 'wx' || (typeof flags === 'number' && (flags & constants.O_CREAT) !== 0))
+            note('create', path);
+          return handle;
+        }),
+      mkdir: (path: PathLike, ...more: []) =>
+        alone(async () => {
+          await mkdir(path, ...more);
+          note('mkdir', path);
+        }),
+      rename: (from: PathLike, to: PathLike) =>
+        alone(async () => {
+          await rename(from, to);
+          note('rename', from, to);
+        }),
     }),
     replace(fs, {
       openSync: (path: PathLike, ...more: [string]) => {
@@ -106,17 +122,19 @@ function watchNames(note: Note): () => void {
 
 const PATHS = new WeakMap<FileHandle, PathLike>();
 
-async function watchHandles(root: string, note: Note): Promise<() => void> {
+async function watchHandles(root: string, note: Note, alone: Alone): Promise<() => void> {
   const handle = await promises.open(root, 'r');
   await handle.close();
   const prototype = Object.getPrototypeOf(handle) as FileHandle;
   const noted = (act: string, method: 'writeFile' | 'write' | 'sync' | 'datasync'): unknown => {
     const own = Reflect.get(prototype, method) as (...words: unknown[]) => Promise<unknown>;
-    return async function (this: FileHandle, ...words: unknown[]) {
-      const result = await own.apply(this, words);
-      const path = PATHS.get(this);
-      if (path !== undefined) note(act, path);
-      return result;
+    return function (this: FileHandle, ...words: unknown[]) {
+      return alone(async () => {
+        const result = await own.apply(this, words);
+        const path = PATHS.get(this);
+        if (path !== undefined) note(act, path);
+        return result;
+      });
     };
   };
   return replace(prototype, {

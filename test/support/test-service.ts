@@ -13,6 +13,7 @@ import { mayflySchema } from '../../config/schema/mayfly-schema.ts';
 import { encodePem } from '../../core/pem.ts';
 import { createCtLog } from '../../ct-log/create-log.ts';
 import { openCtLog, type CtLog } from '../../ct-log/ct-log.ts';
+import { SubmittedChains } from '../../ct-log/submission/submitted-chain.ts';
 import { dataPaths } from '../../instance/data-paths.ts';
 import type { IssuerDefinition } from '../../oidc/core/issuer-definition.ts';
 import type { IssuerPolicyDefinition } from '../../policy/issuer-policy-definition.ts';
@@ -60,7 +61,8 @@ const LIMITS: Settings['limits'] = {
 /** What a test replaces, made from the good values. */
 export type Change = (values: ServiceValues) => Partial<ServiceValues>;
 
-const EMAIL = 'alice@example.com';
+/** Whom tokens are for, where a test does not say it. */
+export const EMAIL = 'alice@example.com';
 
 /** Everybody whom the issuer vouches for, without limits. */
 export const OPEN_POLICY: IssuerPolicyDefinition = {
@@ -79,10 +81,23 @@ export const changedPolicy = (
   policy: { current: { ...policy.current, ...over(policy.current) }, close: () => policy.close() },
 });
 
+/** Submission by other CAs of which none is known: everything is refused. */
+export const submissionOfNobody: NonNullable<OpenedService['submission']> = {
+  config: { rootsFile: '', usages: undefined, rateLimit: undefined, maxInFlight: 1 },
+  chains: new SubmittedChains({ roots: [], usages: undefined, ownKeys: new Set() }),
+  submissions: {
+    add: () => Promise.reject(new Error('nothing gets this far')),
+    isShared: false,
+    failure: undefined,
+    close: () => Promise.resolve(),
+  },
+};
+
 /** The logs beside the one called `currentName`: none. */
 export const noOtherLogs = (currentName: string): OpenedService['otherLogs'] => ({
   currentName,
   status: () => [],
+  known: () => [],
   list: () => Promise.resolve([]),
   open: () => Promise.resolve(undefined),
 });

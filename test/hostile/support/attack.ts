@@ -80,7 +80,7 @@ async function tryAttack(world: World, { token: make, outcome }: Attack): Promis
   await expectCheap(world, token);
 }
 
-const TRIES = 3;
+const TRIES = 10;
 /** How much dearer than an honest request, which is signed and logged, a refusal may be. */
 const FACTOR = 20;
 
