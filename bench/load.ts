@@ -8,11 +8,13 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 
-/** One measurement to make. `bodies` names a file with one body a line: JSON, or base64 of another type. */
+/** One measurement to make. `bodies` names a file with one body a line: JSON, or base64 of another type; for GET, one path a line. */
 export interface Order {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** Default: POST. */
+  readonly method?: 'GET' | undefined;
   readonly bodies: string;
   /** Of bodies in base64; undefined for JSON. */
   readonly contentType?: string | undefined;
@@ -43,9 +45,12 @@ function requestsOf(order: Order): Buffer[] {
   const { contentType } = order;
   const type = contentType ?? 'application/json';
   const head = `POST ${order.path} HTTP/1.1\r\nHost: ${order.host}\r\nContent-Type: ${type}\r\n`;
-  const requests = readFileSync(order.bodies, 'utf8')
+  const lines = readFileSync(order.bodies, 'utf8')
     .split('\n')
-    .filter((body) => body !== '')
+    .filter((line) => line !== '');
+  if (order.method === 'GET')
+    return lines.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${order.host}\r\n\r\n`));
+  const requests = lines
     .map((line) => Buffer.from(line, contentType === undefined ? 'utf8' : 'base64'))
     .map((body) => Buffer.concat([Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n`), body]));
   prepared.set(order.bodies, requests);

@@ -1,12 +1,13 @@
 /** Mayfly as the benchmark runs it: the real program, a real data directory, the durable log inside. */
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { githubProviderYaml } from './github-provider-yaml.ts';
 import { pinned, startUntil, stop } from './process.ts';
 import { workFolder } from './work-folder.ts';
 
-const program = join(import.meta.dirname, '../../bin/mayfly.js');
+/** The program that is measured. */
+export const program = join(import.meta.dirname, '../../bin/mayfly.js');
 
 /** A service under measurement. */
 export interface System {
@@ -35,14 +36,18 @@ const OURS = `mayfly:
 `;
 
 /** A new data directory whose only issuer is the benchmark's, configured like GitHub Actions; `config` is another
- * configuration, all but the block `mayfly`. */
-export function createInstance(issuer: string, config = githubProviderYaml(issuer)): string {
-  const data = join(workFolder('instance'), 'data');
+ * configuration, all but the block `mayfly`. One that is there already, at `data`, gets the configuration alone. */
+export function createInstance(
+  issuer: string,
+  config = githubProviderYaml(issuer),
+  data = join(workFolder('instance'), 'data'),
+): string {
   // Clients of Rekor look for the host of its URL in what a log signs.
   const origin = '127.0.0.1/log/bench';
-  execFileSync(process.execPath, [
-    ...[program, 'init', '--data', data, '--origin', origin, '--keep-root-key', '--json'],
-  ]);
+  if (!existsSync(data))
+    execFileSync(process.execPath, [
+      ...[program, 'init', '--data', data, '--origin', origin, '--keep-root-key', '--json'],
+    ]);
   configure(data, config);
   return data;
 }
@@ -50,6 +55,12 @@ export function createInstance(issuer: string, config = githubProviderYaml(issue
 /** Writes the configuration of a directory anew. */
 export function configure(data: string, config: string): void {
   writeFileSync(join(data, 'config.yaml'), `${config}${OURS}`);
+}
+
+/** Lets the logs of that directory be elsewhere; `log` is the block `mayfly.log` in YAML. */
+export function keepIn(data: string, log: string): void {
+  const file = join(data, 'config.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('mayfly:\n', `mayfly:\n  log: ${log}\n`));
 }
 
 /** Lets a service of that directory grant no timestamps. */
@@ -81,13 +92,16 @@ function setIn(data: string, section: string, line: string): void {
 /** The listeners that a service can have without TLS. */
 const LISTENERS = ['--listen', '--metrics-listen', '--grpc-listen'] as const;
 
-/** Starts `mayfly serve` on `core`, with all the listeners that it can have without TLS unless `options` names some. */
+/** Starts `mayfly serve` on `core`, with all the listeners that it can have without TLS unless `options` names some, and with so
+ * many workers. */
 export async function startMayfly(
   data: string,
-  core: number,
+  core: number | readonly number[],
   options: readonly (typeof LISTENERS)[number][] = LISTENERS,
+  workers = 1,
 ): Promise<MayflySystem> {
-  const serve = [process.execPath, program, 'serve', '--data', data, '--json'];
+  const threads = workers === 1 ? [] : ['--workers', String(workers)];
+  const serve = [process.execPath, program, 'serve', '--data', data, '--json', ...threads];
   const anywhere = options.flatMap((option) => [option, '127.0.0.1:0']);
   const { child, line } = await startUntil(pinned(core, [...serve, ...anywhere]), (text) =>
     text.startsWith('{'),

@@ -10,9 +10,9 @@ const hasTaskset = spawnSync('taskset', ['--version']).status === 0;
 /** Whether processes can be pinned here (Linux with util-linux). */
 export const canPin = (): boolean => hasTaskset;
 
-/** The command, pinned to a core where that is possible. */
-export const pinned = (core: number, command: readonly string[]): string[] =>
-  hasTaskset ? ['taskset', '-c', String(core), ...command] : [...command];
+/** The command, pinned to a core, or to several, where that is possible. */
+export const pinned = (core: number | readonly number[], command: readonly string[]): string[] =>
+  hasTaskset ? ['taskset', '-c', [core].flat().join(','), ...command] : [...command];
 
 /** CPU seconds (user and system, all threads) that a process has used; 0 where /proc is missing. */
 export function cpuSeconds(pid: number): number {

@@ -23,8 +23,11 @@ import { floorRates, printControl, printFloors, printRows, withShare } from './r
 import { measureCommands, printCommands } from './whole-commands.ts';
 import { measureTimestamps, printTimestamps } from './timestamps.ts';
 import { measureVerification, printVerification } from './verification.ts';
+import { measureReplicas, printReplicas } from './replicas.ts';
+import { measureScale, printScale } from './scale.ts';
 import { measureSearch, printSearch } from './search-index.ts';
 import { workFolder } from './work-folder.ts';
+import { measureWorkers, printWorkers } from './workers.ts';
 import { measureFloor, rowsOf, type Bench, type Row } from './throughput.ts';
 
 const options = readOptions(process.argv.slice(2));
@@ -50,7 +53,9 @@ const data = createInstance(issuer.url);
 for (const size of options.certificates ? options.sizes : []) {
   if (size > 0) {
     log(`growing the log to ${size} entries …`);
-    await prefill(data, size);
+    await prefill(data, size, (reached) => {
+      log(`  ${reached} of ${size} entries`);
+    });
   }
   const system = await startMayfly(data, options.serverCore);
   rows.push(...(await rowsOf(bench, 'mayfly, durable log', size, system)));
@@ -71,6 +76,9 @@ const verification = options.verification
   ? await measureVerification(options.rounds * 5, Math.min(options.warmup, 2))
   : undefined;
 const listeners = options.listeners ? await measureListeners(bench, issuer.url) : undefined;
+const workers = options.workers ? await measureWorkers(bench, issuer.url) : undefined;
+const replicas = options.replicas ? await measureReplicas(bench, issuer.url) : undefined;
+const scale = options.scale ? await measureScale(bench, issuer.url) : undefined;
 const control = options.control ? await measureControl(bench, issuer.url) : undefined;
 await load.close();
 issuer.close();
@@ -86,7 +94,7 @@ const results = rows.map((row) => withShare(row, costs));
 const floors = { idle: floorRates(costs.idle), busy: floorRates(costs.busy) };
 writeFileSync(
   options.out,
-  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, artifactLogs, search, commands, verification, listeners, control }, null, 2)}\n`,
+  `${JSON.stringify({ machine, costs, floors, options, rows: results, timestamps, artifactLogs, search, commands, verification, listeners, workers, replicas, scale, control }, null, 2)}\n`,
 );
 console.log(
   `${machine.cpu}, ${machine.cores} cores; ${machine.pinned}; Node ${machine.node}; floor by ${costs.idle.source}`,
@@ -99,5 +107,8 @@ if (search !== undefined) printSearch(search);
 if (commands !== undefined) printCommands(commands);
 if (verification !== undefined) printVerification(verification);
 if (listeners !== undefined) printListeners(listeners);
+if (workers !== undefined) printWorkers(workers);
+if (replicas !== undefined) printReplicas(replicas);
+if (scale !== undefined) printScale(scale);
 if (control !== undefined) printControl(control);
 endSoon(log);

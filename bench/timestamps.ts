@@ -42,8 +42,8 @@ export interface TimestampResults {
 
 const DISTINCT = 2000;
 
-/** As cosign asks, but with a nonce: no two are alike. */
-function requestBodies(): string {
+/** A file of requests, in base64: as cosign asks, but with a nonce, so that no two are alike. */
+export function timestampBodies(): string {
   const algorithm = sequence(oid('2.16.840.1.101.3.4.2.1'), Uint8Array.of(5, 0));
   const request = (): Uint8Array => {
     const imprint = sequence(algorithm, octetString(createHash('sha256').update(randomBytes(32)).digest()));
@@ -57,13 +57,13 @@ function requestBodies(): string {
 
 type Target = Omit<Order, 'connections' | 'seconds'>;
 
-const TIMESTAMPS = { path: '/api/v1/timestamp', contentType: 'application/timestamp-query' };
+export const TIMESTAMPS = { path: '/api/v1/timestamp', contentType: 'application/timestamp-query' };
 const STOCK = `timestamp-server ${TIMESTAMP_SERVER_VERSION}`;
 
 /** Measures all of it. `issuer` is the URL of the benchmark's issuer. */
 export async function measureTimestamps(bench: Bench, issuer: string): Promise<TimestampResults> {
   const { options, log } = bench;
-  const bodies = requestBodies();
+  const bodies = timestampBodies();
   const data = createInstance(issuer);
   const mayfly = await startMayfly(data, options.serverCore);
   const rows = [await rowOf(bench, 'mayfly', mayfly, bodies)];

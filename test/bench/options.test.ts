@@ -24,6 +24,20 @@ describe('bench/options', () => {
     });
   });
 
+  it('measures a long log alone when asked, and a short one in a smoke test', () => {
+    expect(parseOptions(['--scale', '--keep', 'logs'])).to.deep.include({
+      scale: true,
+      sizes: [0, 1_000_000, 10_000_000],
+      keep: 'logs',
+      certificates: false,
+      fulcio: false,
+      commands: false,
+      control: false,
+    });
+    expect(parseOptions(['--smoke'])).to.deep.include({ scale: true, issued: 100, certificates: true });
+    expect(parseOptions([])).to.deep.include({ scale: false, keep: undefined });
+  });
+
   const MISTAKES: readonly (readonly [words: readonly string[], part: string])[] = [
     [['--bogus'], "Unknown option '--bogus'"],
     [['stray'], 'stray'],
