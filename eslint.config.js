@@ -32,7 +32,7 @@ export default tseslint.config(
     // The engine backtracks, and most of what these expressions read was written by others: none may take more than
     // linear time. Expressions of an operator run in RE2 (policy/rules/regular-expression.ts).
     files: ['**/*.ts', 'bin/*.js'],
-    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'campaign/**', 'scripts/**'],
     plugins: { regexp },
     rules: {
       'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
@@ -42,7 +42,7 @@ export default tseslint.config(
   {
     // What reaches a terminal goes through `cli/program/command.ts`, which lets nothing through that is not printable.
     files: ['**/*.ts'],
-    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**', 'cli/program/command.ts'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'campaign/**', 'scripts/**', 'cli/program/command.ts'],
     rules: {
       'no-console': 'error',
       'no-restricted-syntax': [
@@ -59,7 +59,7 @@ export default tseslint.config(
   {
     // An installed Mayfly has no packages of development: what they say of types is gone by then.
     files: ['**/*.ts'],
-    ignores: ['test/**', 'bench/**', 'abuse/**', 'scripts/**'],
+    ignores: ['test/**', 'bench/**', 'abuse/**', 'campaign/**', 'scripts/**'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',

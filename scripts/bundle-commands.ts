@@ -10,6 +10,19 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { basename, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild-wasm';
 
+const samples = join(import.meta.dirname, 'samples/verify');
+
+/** What is run at the build for each command that needs no service, so that the code of what such a run calls is kept and no other. */
+const SAMPLES: ReadonlyMap<string, readonly string[]> = new Map([
+  [
+    'verify/verify',
+    [
+      ...['verify', 'bundle', join(samples, 'bundle.json'), '--artifact', join(samples, 'artifact')],
+      ...['--trusted-root', join(samples, 'trusted_root.json'), '--any-identity'],
+    ],
+  ],
+]);
+
 /** Modules with `register`, below `cli/`. The bundle of one is called by its last word, as the command is. */
 const COMMANDS = ['sign/sign', 'sign/attest', 'verify/verify', 'certificate/certificate'];
 
@@ -23,20 +36,23 @@ export async function bundleCommands(dist: string): Promise<void> {
   const bundles = await Promise.all(COMMANDS.map((name) => bundleOf(dist, out, name)));
   mkdirSync(out, { recursive: true });
   for (const { path, text } of bundles) writeFileSync(path, text);
-  compile(bundles.map(({ path }) => path));
+  for (const { path, sample } of bundles) compile(path, sample);
   writeFileSync(mark, inputs);
 }
 
 /** As `bin/mayfly.js` takes it, in a process with the flags that a run of the program has. */
-function compile(files: readonly string[]): void {
+function compile(file: string, sample: readonly string[] | undefined): void {
   const module = new URL('../bin/compiled.js', import.meta.url).href;
-  const script = `import { compile } from ${JSON.stringify(module)}; process.argv.slice(1).forEach(compile);`;
-  execFileSync(process.execPath, ['--input-type=module', '-e', script, ...files]);
+  const script = `import { compile } from ${JSON.stringify(module)}; await compile(...${JSON.stringify(sample === undefined ? [file] : [file, sample])});`;
+  execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
 }
 
 interface Bundle {
   readonly path: string;
   readonly text: string;
+  readonly sample: readonly string[] | undefined;
 }
 
 async function bundleOf(dist: string, out: string, name: string): Promise<Bundle> {
@@ -66,7 +82,7 @@ async function bundleOf(dist: string, out: string, name: string): Promise<Bundle
   const [odd] = /\P{ASCII}.{0,80}/u.exec(text) ?? [];
   if (odd !== undefined)
     throw new Error(`${path}: ${JSON.stringify(odd)} in it is not ASCII: write it with \\u escapes`);
-  return { path, text };
+  return { path, text: `(function (require, module, exports) {${text}\n})`, sample: SAMPLES.get(name) };
 }
 
 /** Leaves what the program imports for other commands where it is, seen from the bundles in `out`. */
@@ -115,10 +131,14 @@ const lateModule = (name: string): string => `
 /** What the bundles and their code follow from: the compiled modules, how they are bundled and compiled, and the Node that does it. */
 function hashOf(dist: string): string {
   const hash = createHash('sha256').update(`${process.version} ${process.arch}\0`);
-  const makers = [import.meta.filename, join(import.meta.dirname, '../bin/compiled.js')];
+  const makers = [
+    import.meta.filename,
+    join(import.meta.dirname, '../bin/compiled.js'),
+    ...globSync(`${samples}/*`).sort(),
+  ];
   for (const file of makers) hash.update(readFileSync(file));
   const files = globSync(
-    '{bundle,ca,cli,config,core,ct-log,explain,instance,oidc,policy,rekor,search,signers,storage,tlog,trust,tsa,verify}/**/*.js',
+    '{bundle,ca,cli,config,core,ct-log,explain,instance,oidc,policy,rekor,search,signers,storage,tlog,trust,tsa,verify,witness}/**/*.js',
     { cwd: dist },
   );
   for (const file of files.sort()) hash.update(`${file}\0`).update(readFileSync(join(dist, file)));

@@ -14,7 +14,7 @@ const root = process.argv[2] ?? dirname(import.meta.dirname);
 const all = execFileSync('git', ['ls-files', '*.ts'], { cwd: root, encoding: 'utf8' })
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
-const isOutside = (file: string): boolean => /^(?:test|bench|abuse)\//.test(file);
+const isOutside = (file: string): boolean => /^(?:test|bench|abuse|campaign)\//.test(file);
 const texts = new Map(all.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
 const source = all.filter((file) => !isOutside(file));
 

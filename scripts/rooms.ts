@@ -76,8 +76,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   storage: {
     holds:
-      'what every store on disk shares: directories and files that are there whole, worker threads, SQLite, group commit',
+      'what every store shares: directories and files that are there whole, worker threads, SQLite, group commit, connections to PostgreSQL, buckets of object storage',
     mayImport: ['core'],
+    packages: ['@aws-sdk/client-s3', 'pg'],
   },
   signers: {
     holds: 'the one interface to a private key, and key files',
@@ -102,7 +103,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'storage', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
   },
   'tlog/index': {
-    holds: 'leaf hash → index of the entry',
+    holds: 'a hash of an entry, such as its leaf hash → index of the entry',
     mayImport: ['core', 'storage', 'tlog/core', 'tlog/format'],
   },
   tlog: {
@@ -118,6 +119,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'tlog/index',
     ],
   },
+  witness: {
+    holds: 'a witness of the logs of others: what it remembers, what it cosigns, and its listener',
+    mayImport: ['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/tree'],
+  },
   'ct-log': {
     holds: 'the certificate log, a kind of tile log: entries, SCTs, both read sides, check, proof and export',
     mayImport: [
@@ -131,6 +136,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'tlog/sequence',
       'tlog/index',
       'ct-log/format',
+    ],
+  },
+  'ct-log/outside': {
+    holds: 'the client of a certificate log of somebody else, which verifies what that promises',
+    mayImport: ['core', 'tlog/core', 'ct-log/format'],
+  },
+  'ct-log/submission': {
+    holds: 'what other CAs hand in to the certificate log: their chains, and what is there already',
+    mayImport: [
+      ...['core', 'tlog', 'tlog/core', 'tlog/format', 'tlog/index', 'ct-log', 'ct-log/format'],
+      'verify/standard-extensions.ts',
     ],
   },
   'oidc/core': {
@@ -160,6 +176,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'core/go',
       'signers',
       'ct-log/format',
+      'ct-log/outside/outside-sct.ts',
       'tlog/core/committed.ts',
       'oidc/core',
       'oidc',
@@ -216,6 +233,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['core', 'storage', 'oidc/core', 'oidc', 'policy/core'],
     packages: ['lru-cache'],
   },
+  'policy/shared': {
+    holds: 'rate limits and used tokens that several services share, in the database of their logs',
+    mayImport: [
+      ...['core', 'storage', 'tlog/core', 'policy/core', 'policy/replay'],
+      ...['tlog/store/postgres-session.ts', 'tlog/store/postgres-claims.ts'],
+    ],
+  },
   policy: {
     holds:
       'who may: the decision over an identity, rate limits, one configuration compiled, and the one in force',
@@ -228,7 +252,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   audit: {
     holds: 'one line for each decision, and where it goes',
-    mayImport: ['core', 'storage', 'ca/decision.ts'],
+    mayImport: ['core', 'storage', 'ca/decision.ts', 'tlog/store/shared-lines.ts'],
   },
   trust: {
     holds: 'what verifiers are given',
@@ -241,7 +265,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'trust/tuf': {
     holds:
       'the TUF repository: its metadata, its files, and how a change of it is staged, signed and published',
-    mayImport: ['core', 'storage', 'signers', 'trust/format', 'trust'],
+    mayImport: [
+      ...['core', 'storage', 'signers', 'tlog/core', 'trust/format', 'trust'],
+      ...['tlog/store/shared-document.ts', 'tlog/store/store-places.ts'],
+    ],
     packages: ['@tufjs/models'],
   },
   'trust/admission': {
@@ -256,7 +283,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'core',
       'storage',
       'signers',
+      'tlog',
       'tlog/core',
+      'tlog/store/store-places.ts',
+      'tlog/store/shared-document.ts',
       'rekor',
       'ct-log',
       'ca',
@@ -276,12 +306,15 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'config/schema': {
     holds: 'what may stand in a configuration: keys, kinds of values, defaults',
-    mayImport: [...['core', 'oidc/core', 'ca', 'tsa/format', 'audit'], ...['config/findings', 'config/yaml']],
+    mayImport: [
+      ...['core', 'storage/postgres.ts', 'oidc/core', 'ca', 'tsa/format', 'audit'],
+      ...['config/findings', 'config/yaml'],
+    ],
     packages: ['zod'],
   },
   'config/settings': {
     holds: 'the section `mayfly`',
-    mayImport: ['audit', 'policy', 'config/findings', 'config/schema'],
+    mayImport: ['storage/postgres.ts', 'audit', 'policy', 'config/findings', 'config/schema'],
   },
   'config/presets': {
     holds: 'issuer blocks ready for each provider, and the first file of an installation',
@@ -335,6 +368,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'audit',
         'rekor/entries/entry-error.ts',
         'search/search-error.ts',
+        'ct-log/submission/submission-error.ts',
       ],
       'server/http',
     ],
@@ -348,13 +382,16 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['prom-client', 'pino'],
   },
   'server/log': {
-    holds: "the log's read side over HTTP",
-    mayImport: ['core', 'tlog/core', 'ct-log', 'server/http'],
+    holds: "the log's read side over HTTP, and its calls for other CAs",
+    mayImport: [
+      ...['core', 'tlog/core', 'ct-log', 'ct-log/format', 'ct-log/submission', 'policy/rate-limit.ts'],
+      ...['audit', 'server/http', 'server/operator', 'server/reasons'],
+    ],
     packages: ['express'],
   },
   'server/trust': {
     holds: 'what verifiers are given, over HTTP',
-    mayImport: ['server/http'],
+    mayImport: ['server/http', 'trust/tuf/repository-files.ts'],
   },
   'server/fulcio': {
     holds: "the signing calls of Fulcio's API",
@@ -437,14 +474,28 @@ export const ROOMS: Readonly<Record<string, Room>> = {
         'storage',
         'signers',
         'tlog/core',
+        'tlog/store/store-places.ts',
+        'tlog/witness-settings.ts',
+        'tlog/store/choose-stores.ts',
+        'tlog/tree/tile-survey.ts',
+        'tlog/format/tile.ts',
+        'tlog/format/entry-format.ts',
+        'tlog/log-status.ts',
+        'tlog/published-tree.ts',
         'rekor',
         'rekor/entries/digest-signature.ts',
+        'witness',
+        'tlog/format/vkey.ts',
         'search',
         'ct-log',
+        'ct-log/outside',
+        'ct-log/submission',
         'ca',
         'tsa',
         'policy',
+        'policy/core/policy-error.ts',
         'policy/replay',
+        'policy/shared',
         'audit',
         'trust',
       ],
@@ -466,12 +517,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     holds: 'the commands, a folder for each family',
     mayImport: [
       ...['core', 'storage', 'signers', 'tlog/core', 'tlog/format', 'tlog/store', 'tlog/tree'],
-      ...['rekor', 'ct-log', 'ct-log/format', 'oidc/keys/proxy-environment.ts', 'ca'],
+      ...['tlog/derived-faults.ts', 'tlog/repair.ts'],
+      ...['rekor', 'ct-log', 'ct-log/format', 'ct-log/submission/entry-identities.ts'],
+      ...['oidc/keys/proxy-environment.ts', 'ca'],
       'policy/rules/regular-expression.ts',
       ...['policy/rules/predicate-rule.ts', 'policy/rules/rule-error.ts', 'policy'],
       ...['trust', 'trust/admission', 'trust/tuf', 'trust/format', 'tsa/format'],
       ...['bundle/format', 'rekor/format', 'rekor/entries/digest-signature.ts', 'verify'],
-      ...['search', 'explain', 'instance'],
+      ...['search', 'explain', 'instance', 'witness'],
       ...['config/findings', 'config/schema/addresses.ts', 'config/presets', 'config/load', 'config/edit'],
       ...['config/lists', 'config/reference', 'server/http', 'service', 'service/development', 'dev'],
     ],
@@ -498,5 +551,7 @@ export const CIRCLES: Readonly<Record<string, string>> = {
 /** Exports that make a proof type: name → the only file that may import it. */
 export const MAKERS: Readonly<Record<string, string>> = {
   makeCommitted: 'tlog/sequence/sequencer.ts',
+  makeOutsideSct: 'ct-log/outside/outside-log.ts',
+  receivedCommitted: 'service/workers/main-thread.ts',
   assumeVerified: 'explain/explain-claims.ts',
 };

@@ -39,8 +39,9 @@ describe('what npm ci installs', () => {
   it('runs no program of a package, which could bring what no hash covers', () => {
     expect(packages().filter(([, { hasInstallScript }]) => hasInstallScript === true)).to.deep.equal([]);
     expect(read('package.json')).not.to.have.property('allowScripts');
-    // The one package that has such a program stands apart, and its folder runs none.
-    expect(readFileSync(join(projectRoot, 'scripts/buf/.npmrc'), 'utf8')).to.match(/^ignore-scripts=true$/m);
+    // Those that have such a program stand apart, and their folders run none.
+    for (const folder of ['scripts/buf', 'scripts/postgres'])
+      expect(readFileSync(join(projectRoot, folder, '.npmrc'), 'utf8')).to.match(/^ignore-scripts=true$/m);
   });
 
   it('has the runtime of each platform at one version, by its hash', () => {

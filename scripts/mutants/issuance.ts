@@ -388,23 +388,23 @@ export const ISSUANCE: readonly MutatedFile[] = [
       ],
       [
         'does not ask whether a token was used before',
-        'if (this.#guard.wasUsed(name)) throw this.#replayed();',
+        'if (this.#guard.wasUsed(token.key)) throw this.#replayed();',
         '',
       ],
       [
         'issues for a token that was used before',
-        'if (await this.#guard.markUsed(name, Math.min(end, Number.MAX_SAFE_INTEGER))) return grant;',
-        'await this.#guard.markUsed(name, Math.min(end, Number.MAX_SAFE_INTEGER));\n      return grant;',
+        'if (await guard.markUsed(key, expires)) return refund;',
+        'await guard.markUsed(key, expires);\n      return refund;',
       ],
       [
         'forgets a token before its leeway is over',
-        "(Number(token.claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000",
-        "Number(token.claims['exp']) * 1000",
+        "(Number(claims['exp']) + (definition.leewaySeconds ?? 0)) * 1000",
+        "Number(claims['exp']) * 1000",
       ],
       ['counts all identities of an issuer as one', 'own?.take(who)', "own?.take('')"],
       [
         'counts against the issuer what its own limit refused',
-        'if (ofOwn !== undefined) own?.refund(ofOwn);\n      throw limited',
+        'if (ofOwn !== undefined) own?.refund(ofOwn);\n        throw limited',
         'throw limited',
       ],
       ['does not ask the newer policy for the key', 'requireDemanded(key, this.demands);\n', ''],
@@ -452,6 +452,18 @@ export const ISSUANCE: readonly MutatedFile[] = [
         'previous !== undefined && !same ? previous',
       ],
       ['counts per second what is meant per minute', 'const MINUTE = 60_000;', 'const MINUTE = 1000;'],
+    ],
+  },
+  {
+    file: 'policy/shared/shared-limits.ts',
+    tests: ['test/policy/shared/shared-limits.test.ts'],
+    mutants: [
+      [
+        'lets one more through than a shared bucket has',
+        'floor((excluded.capacity - d.debt) / excluded.step',
+        'floor((excluded.capacity - d.debt) / excluded.step + 1',
+      ],
+      ['forgets shared buckets that are not full', 'at + debt < ${NOW}', 'at < ${NOW} + debt'],
     ],
   },
   {
@@ -598,19 +610,15 @@ export const ISSUANCE: readonly MutatedFile[] = [
     file: 'ca/certificate.ts',
     tests: ['test/ca/profile.test.ts', ...OF_ISSUANCE],
     mutants: [
-      [
-        'signs a certificate before its entry is in the log',
-        'if (!isCommitted(committed)) {',
-        'if (false) {',
-      ],
+      ['signs a certificate before its entry is in the log', 'if (!isLogged(logged)) {', 'if (false) {'],
       [
         'signs another certificate than was logged',
-        'if (logged === undefined || !equalBytes(logged, entry.tbs)) {',
-        'if (logged === undefined) {',
+        'if (plain === undefined || !equalBytes(plain, entry.tbs)) {',
+        'if (plain === undefined) {',
       ],
       [
         'takes the SCT of another entry',
-        "if (!equalBytes(hash('sha256', hashInput, 'buffer'), committed.leafHash)) {",
+        "if (!equalBytes(hash('sha256', hashInput, 'buffer'), logged.leafHash)) {",
         'if (false) {',
       ],
       [
@@ -728,6 +736,17 @@ export const ISSUANCE: readonly MutatedFile[] = [
     ],
   },
   {
+    file: 'ca/timestamp-certificate.ts',
+    tests: ['test/ca/timestamp-certificate.test.ts'],
+    mutants: [
+      [
+        'certifies the key of a CA for timestamps',
+        'if (asked.wantsTimestamps) return',
+        'if (asked.wantsTimestamps || rootDer.length > 0) return',
+      ],
+    ],
+  },
+  {
     file: 'ca/renewal.ts',
     tests: ['test/ca/renewal.test.ts'],
     mutants: [
@@ -753,6 +772,28 @@ export const ISSUANCE: readonly MutatedFile[] = [
         'this.#records',
       ],
       ['keeps the slot of a request for ever', 'slot.leave();', ''],
+    ],
+  },
+  {
+    file: 'service/workers/worker-desk.ts',
+    tests: ['test/service/workers.test.ts'],
+    mutants: [
+      [
+        'counts nothing of what workers let through',
+        'return this.#refunds.keep(await decider.count(use));',
+        'return undefined;',
+      ],
+    ],
+  },
+  {
+    file: 'service/workers/http-workers.ts',
+    tests: ['test/service/workers.test.ts'],
+    mutants: [
+      [
+        'puts a configuration in force that one worker refused',
+        "if (no?.status === 'rejected') {",
+        "if (no?.status === 'rejected' && asked.length === 0) {",
+      ],
     ],
   },
   {

@@ -203,13 +203,13 @@ export const LIMITS: readonly MutatedFile[] = [
     mutants: [
       [
         'answers before the audit has the line of an entry',
-        'await this.#records.logged(proposal, { ...added, isNew }, caller);',
-        'void this.#records.logged(proposal, { ...added, isNew }, caller);',
+        'await this.#records.logged(proposal, added, caller, needsLine);',
+        'void this.#records.logged(proposal, added, caller, needsLine);',
       ],
       [
         'writes no line for an entry whose line failed',
-        'const isNew = added.isNew || this.#unrecorded.has(key);',
-        'const isNew = added.isNew;',
+        'const needsLine = added.isNew || this.#lines.isOwed(key, added.log);',
+        'const needsLine = added.isNew;',
       ],
       [
         'signs for an entry that was redacted',
@@ -218,8 +218,8 @@ export const LIMITS: readonly MutatedFile[] = [
       ],
       [
         'counts no request against the limit',
-        'const taken = limiter.take(clientNetwork(address));',
-        'const taken = limiter.take(String(Math.random()));',
+        'const taken = await limiter.take(clientNetwork(address));',
+        'const taken = await limiter.take(String(Math.random()));',
       ],
       [
         'counts one signature of an envelope for all',

@@ -166,7 +166,7 @@ export const RECOVERY: readonly MutatedFile[] = [
     mutants: [
       [
         'publishes a head that is not the committed one',
-        'requireCheckpointOf(state.head, head.checkpoint, log.keys);',
+        'requireCheckpointOf(committed, head.checkpoint, log.keys);',
         '',
       ],
       ['starts where full tiles cannot be written', 'if (writer.failure !== undefined)', 'if (false)'],
@@ -206,8 +206,8 @@ export const RECOVERY: readonly MutatedFile[] = [
       ],
       [
         'takes entries after its end',
-        'this.#frozen === undefined ? this.#sequencer.append(entry) : Promise.reject(this.#frozen);',
-        'this.#sequencer.append(entry);',
+        'this.#frozen === undefined ? this.#sequencer.append(entry, claim) : Promise.reject(this.#frozen);',
+        'this.#sequencer.append(entry, claim);',
       ],
     ],
   },
@@ -344,6 +344,27 @@ export const RECOVERY: readonly MutatedFile[] = [
         'lets two commands change a directory at a time',
         'return await withFileLock(lock, WAIT_MS, async () => {',
         'return await (async (_: string, __: number, all: () => Promise<T>) => all())(lock, WAIT_MS, async () => {',
+      ],
+      [
+        'removes what a command at work has half made',
+        'await withFileLock(paths.changeLock, 0, async () => {',
+        'await (async (_: string, __: number, all: () => Promise<void>) => all())(paths.changeLock, 0, async () => {',
+      ],
+    ],
+  },
+  {
+    file: 'cli/log/log-watch.ts',
+    tests: ['test/cli/log/watch-rotation.long.test.ts'],
+    mutants: [
+      [
+        'notes logs that are seen the first time one after the other',
+        'await state.note(begun.filter(([log]) => state.treeOf(log) === undefined));',
+        'for (const one of begun.filter(([log]) => state.treeOf(log) === undefined)) await state.note([one]);',
+      ],
+      [
+        'notes entries before they are reported',
+        '      await this.#report(await this.#eventsOf(log, entries));\n      await state.note([[log, read]]);',
+        '      await state.note([[log, read]]);\n      await this.#report(await this.#eventsOf(log, entries));',
       ],
     ],
   },

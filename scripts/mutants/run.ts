@@ -8,12 +8,13 @@
  * checkout as it stands. Ends with 1 where fewer than 95 % are killed, or where one
  * survives without a reason in the list; with 2 where the list or the tests themselves are at fault.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import ts from 'typescript';
+import { copyCheckout } from './copy-checkout.ts';
 import { placesOf, type MutatedFile, type Mutant } from './mutant.ts';
 import { PARTS } from './parts.ts';
 
@@ -66,7 +67,11 @@ process.on('exit', () => {
   rmSync(work, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
-const copies = Array.from({ length: jobs }, (_, number) => copyCheckout(join(work, String(number))));
+const copies = Array.from({ length: jobs }, (_, number) => join(work, String(number)));
+for (const copy of copies) {
+  copyCheckout(root, copy);
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+}
 
 const [first = ''] = copies;
 const judges = [...new Set(tasks.flatMap(({ tests }) => tests))];
@@ -152,18 +157,6 @@ function requireCompiled(all: readonly Task[]): void {
 
 function text(message: string | ts.DiagnosticMessageChain): string {
   return ts.flattenDiagnosticMessageText(message, '\n');
-}
-
-/** Copies what git has or would add, so that the tests see the checkout as it stands, changes and all. */
-function copyCheckout(copy: string): string {
-  const files = execFileSync('git', ['ls-files', '-coz', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  for (const file of files.split('\0').filter((name) => name !== ''))
-    cpSync(join(root, file), join(copy, file), { force: true, errorOnExist: false });
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
-  return copy;
 }
 
 async function judge(copy: string, task: Task): Promise<Outcome> {

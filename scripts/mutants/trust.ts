@@ -120,16 +120,49 @@ export const TRUST: readonly MutatedFile[] = [
         '  for (const root of roots)',
       ],
       [
-        'writes a file without waiting until it is durable',
-        '    await writeDurably(path, bytes, 0o644);',
-        '    void writeDurably(path, bytes, 0o644);',
-      ],
-      [
         'lets two processes publish at a time',
         'return await withFileLock(lock, LOCK_WAIT_MS, async () => {',
         'return await (async (_: string, __: number, all: () => Promise<T>) => all())(lock, LOCK_WAIT_MS, async () => {',
       ],
     ],
+  },
+  {
+    file: 'trust/tuf/shared-repository.ts',
+    tests: ['test/trust/tuf/shared-repository.test.ts'],
+    mutants: [
+      ['goes on with a publication that the database did not take', 'if (!isTaken) continue;', ''],
+      ['lets the database write any file', '!NAME.test(path) || ', ''],
+      [
+        'has an older copy take the place of a later one',
+        "if (!before.isMoved && order !== 'earlier') return;",
+        '',
+      ],
+      ['takes another repository from the database', 'this.#requireSameRoots(own, found);', ''],
+      ['loses a later copy where the database was put back', "if (order !== 'earlier') return", 'return'],
+    ],
+  },
+  {
+    file: 'tlog/store/shared-document.ts',
+    tests: ['test/trust/tuf/shared-repository.test.ts'],
+    mutants: [
+      ['writes over a version that it does not know', 'AND version = $5 AND', 'AND $5::bigint > 0 AND'],
+    ],
+  },
+  {
+    file: 'tlog/store/shared-document.ts',
+    tests: ['test/tlog/store/shared-document.test.ts'],
+    mutants: [
+      [
+        'takes a change for done that is on one server only',
+        'return this.#settle(expected, bytes, isMoved).catch(() => Promise.reject(error as Error));',
+        'return this.read().then((there) => there !== undefined && equalBytes(there.bytes, bytes));',
+      ],
+    ],
+  },
+  {
+    file: 'instance/create-tuf.ts',
+    tests: ['test/tlog/store/shared-document.test.ts'],
+    mutants: [['removes the key of a repository that counts later', ': isUnsettled(error)', ': false']],
   },
   {
     file: 'trust/tuf/repository.ts',
@@ -160,6 +193,11 @@ export const TRUST: readonly MutatedFile[] = [
         'serves a target that is not what was signed',
         'if (!isTarget(file, bytes)) throw damaged',
         'if (false) throw damaged',
+      ],
+      [
+        'writes a file without waiting until it is durable',
+        '    await writeDurably(path, bytes, 0o644);',
+        '    void writeDurably(path, bytes, 0o644);',
       ],
     ],
   },
@@ -219,9 +257,21 @@ export const TRUST: readonly MutatedFile[] = [
       ],
       [
         'signs below the versions that it served',
-        'this.#seen && hasSameOnlineKeys(current, this.#seen) ? onlineVersions(this.#seen) : undefined',
+        'highestSeen(current, [this.#seen, this.#overtaken])',
         'undefined',
       ],
+    ],
+  },
+  {
+    file: 'trust/tuf/upkeep.ts',
+    tests: ['test/trust/tuf/shared-repository.test.ts'],
+    mutants: [
+      [
+        'answers without a look at what other services published',
+        'return this.#look().then(() => this.file(path));',
+        'return known;',
+      ],
+      ['signs below what it put another in the place of', '[this.#seen, this.#overtaken]', '[this.#seen]'],
     ],
   },
   {

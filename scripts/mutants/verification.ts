@@ -443,6 +443,18 @@ export const VERIFICATION: readonly MutatedFile[] = [
     ],
   },
   {
+    file: 'verify/bundle/cosigned.ts',
+    tests: ['test/verify/bundle/witnessed-entries.test.ts'],
+    mutants: [
+      ['takes too few cosignatures', 'if (fault !== undefined)', 'if (names.length === 0)'],
+      [
+        'takes a cosignature of another head',
+        'cosignedText(text, time), signature)',
+        'cosignedText(text, time), signature).then(() => true)',
+      ],
+    ],
+  },
+  {
     file: 'verify/bundle/artifact-logs.ts',
     tests: [...OF_BUNDLES, 'test/cli/log/entry-proof.test.ts'],
     mutants: [
