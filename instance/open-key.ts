@@ -9,7 +9,7 @@ import { systemFault } from './data-directory-error.ts';
  * else {@link openSigner} rejects with. */
 export async function openKey(key: string, passphrase: string | undefined): Promise<Signer> {
   try {
-    return await openSigner(key, passphrase);
+    return await openSigner(key, { passphrase });
   } catch (error) {
     throw error instanceof FileFault ? systemFault(key, 'read', error.cause) : error;
   }

@@ -81,7 +81,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['@aws-sdk/client-s3', 'pg'],
   },
   signers: {
-    holds: 'the one interface to a private key, and key files',
+    holds:
+      'the one interface to a private key, key files, and what is the same for all keys outside the process',
     mayImport: ['core', 'storage'],
     packages: ['node-forge'],
   },

@@ -1,5 +1,5 @@
 /** The kinds of private key that Mayfly itself may hold. */
-import { generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { SignatureAlgorithm } from '../core/signature-algorithm.ts';
 import { KeyFileError } from './key-error.ts';
@@ -37,13 +37,24 @@ export function algorithmOf(key: KeyObject): SignatureAlgorithm {
       ? CURVE_ALGORITHMS.get(key.asymmetricKeyDetails?.namedCurve ?? '')
       : OTHER_ALGORITHMS.get(key.asymmetricKeyType ?? '');
   if (algorithm !== undefined) return algorithm;
-  throw new KeyFileError(
-    'KEY_FILE_UNSUPPORTED',
-    'the private key is of a kind that Mayfly does not sign with',
-    {
-      hint: 'Use ECDSA P-256, P-384 or P-521, RSA, or (for checkpoints only) Ed25519.',
-    },
-  );
+  throw new KeyFileError('KEY_FILE_UNSUPPORTED', 'the key is of a kind that Mayfly does not sign with', {
+    hint: 'Use ECDSA P-256, P-384 or P-521, RSA, or (for checkpoints only) Ed25519.',
+  });
+}
+
+/** The same of a public key in a DER SubjectPublicKeyInfo. Throws what {@link algorithmOf} throws, and for bytes that are none KeyFileError
+ * `KEY_FILE_MALFORMED`. */
+export function publicKeyAlgorithm(spki: Uint8Array): SignatureAlgorithm {
+  return algorithmOf(readPublicKey(spki));
+}
+
+/** A public key. Throws {@link KeyFileError} `KEY_FILE_MALFORMED`. */
+export function readPublicKey(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  } catch {
+    throw new KeyFileError('KEY_FILE_MALFORMED', 'the public key cannot be read');
+  }
 }
 
 const OTHER_ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map([

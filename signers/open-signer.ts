@@ -1,27 +1,84 @@
 import { readFile } from 'node:fs/promises';
 import { FileFault } from '../storage/file-fault.ts';
+import type { Backend, BackendSurroundings } from './backend.ts';
 import { KeyFileError } from './key-error.ts';
 import { loadKeyFile } from './key-file.ts';
+import {
+  parseKeyReference,
+  referenceText,
+  type KeyReference,
+  type RemoteReference,
+} from './key-reference.ts';
+import { Deadline } from './deadline.ts';
+import { remoteSigner, type RemoteSignerOptions } from './remote-signer.ts';
+import { asSignerError, SignerError } from './signer-error.ts';
 import type { Signer } from './signer.ts';
 
-/** Where a private key is: the path of a key file, or a URI whose scheme names what holds it. */
-type KeyReference = string;
+/** What imports a backend. */
+type LoadBackend = () => Promise<Backend>;
 
-/** Two letters at least: `C:` begins a path. */
-const SCHEME = /^([a-z][a-z0-9+.-]+):/;
+/** The backends by the kind of their references. */
+export type Backends = Readonly<Partial<Record<RemoteReference['kind'], LoadBackend>>>;
 
-/** The signer of a key; `passphrase` opens an encrypted key file. Rejects with {@link KeyFileError} that names the key, or with
- * FileFault for a file that cannot be read. A line here for each scheme; there is none yet. */
-export async function openSigner(key: KeyReference, passphrase?: string): Promise<Signer> {
-  const [, scheme] = SCHEME.exec(key) ?? [];
-  switch (scheme) {
-    case undefined:
-      return openKeyFile(key, passphrase);
-    default:
-      throw new KeyFileError('KEY_FILE_UNSUPPORTED', `${key}: no keys can be reached by "${scheme}:"`, {
-        hint: 'Name the path of a key file.',
-      });
+/** Those of this version: a line each, with an `import()`, so that nothing is loaded before a reference asks. */
+export const BACKENDS: Backends = {};
+
+/** How a key is opened. */
+export interface OpenKeyOptions
+  extends Partial<Omit<RemoteSignerOptions, 'where'>>, Partial<Omit<BackendSurroundings, 'signal'>> {
+  /** Opens an encrypted key file. */
+  readonly passphrase?: string | undefined;
+  /** Default: {@link BACKENDS}. */
+  readonly backends?: Backends | undefined;
+  /** Milliseconds that opening a key elsewhere may take; default 15 seconds. */
+  readonly openMs?: number | undefined;
+}
+
+const OPEN_MS = 15_000;
+
+/** The signer of the key that a text refers to. Rejects with KeyReferenceError, and as {@link openReference}. */
+export async function openSigner(key: string, options: OpenKeyOptions = {}): Promise<Signer> {
+  return openReference(parseKeyReference(key), options);
+}
+
+/** The signer of a key. Rejects with {@link KeyFileError} that names the key file, with FileFault for one that cannot be read, and with
+ * SignerError, which names the reference, for a key elsewhere. */
+export async function openReference(reference: KeyReference, options: OpenKeyOptions = {}): Promise<Signer> {
+  return reference.kind === 'file'
+    ? openKeyFile(reference.path, options.passphrase)
+    : openRemote(reference, options);
+}
+
+async function openRemote(reference: RemoteReference, options: OpenKeyOptions): Promise<Signer> {
+  const { backends = BACKENDS, env = process.env, ask, note, openMs = OPEN_MS, ...limits } = options;
+  const where = referenceText(reference);
+  const load = backends[reference.kind];
+  if (load === undefined)
+    throw new SignerError('SIGNER_MISSING', `${where}: this version reaches no such keys`, {
+      hint: 'Name the path of a key file, or install a version that does.',
+    });
+  const deadline = new Deadline(openMs, new SignerError('SIGNER_TIMEOUT', 'the key was not opened in time'));
+  try {
+    const backend = await load();
+    const opening = backend.open(reference, { signal: deadline.signal, env, ask, note });
+    // One that comes later is nobody's.
+    opening.then(
+      (key) => (deadline.signal.aborted ? key.close() : undefined),
+      () => undefined,
+    );
+    return remoteSigner(await Promise.race([opening, deadline.end]), { where, ...limits });
+  } catch (error) {
+    throw naming(where, error);
+  } finally {
+    deadline.clear();
   }
+}
+
+/** The error with the reference in front of it. */
+function naming(where: string, error: unknown): SignerError {
+  const { code, message, hint, cause, retryAfterMs } = asSignerError(error);
+  const named = message.startsWith(where) ? message : `${where}: ${message}`;
+  return new SignerError(code, named, { hint, cause, retryAfterMs });
 }
 
 async function openKeyFile(path: string, passphrase: string | undefined): Promise<Signer> {

@@ -55,7 +55,7 @@ export async function createWitness(
   // The name is written last: a key that no name belongs to was never used.
   const keyFile = join(directory, KEY_FILE);
   const isNew = await writeUnlessThere(keyFile, writeKeyPem(key, passphrase), 0o600);
-  const own = isNew ? vkey : vkeyOf(name, await openSigner(keyFile, passphrase));
+  const own = isNew ? vkey : vkeyOf(name, await openSigner(keyFile, { passphrase }));
   await writeUnlessThere(join(directory, VKEY_FILE), `${encodeVkey(own)}\n`, 0o644);
   await syncDirectory(directory);
   return own;
@@ -98,7 +98,7 @@ export async function openWitness(
       hint: 'Make one with `mayfly witness init`.',
     });
   const vkey = parseVkey(sha256, text.trimEnd());
-  const signer = await openSigner(join(directory, KEY_FILE), passphrase);
+  const signer = await openSigner(join(directory, KEY_FILE), { passphrase });
   if (encodeVkey(vkeyOf(vkey.name, signer)) !== encodeVkey(vkey))
     throw new LogError('LOG_WRONG_KEY', `${KEY_FILE} is not the key that ${VKEY_FILE} names`, {
       hint: 'Put back the two files that were made together.',

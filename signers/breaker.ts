@@ -1,0 +1,97 @@
+import { isPassing, SignerError } from './signer-error.ts';
+
+/** Failures in a row, and among the last tries, that show trouble. */
+const IN_A_ROW = 5;
+const WINDOW = 20;
+const OF_WINDOW = 10;
+
+/** Milliseconds until a key in trouble is tried again: at first, and at most. The first doubles until it is the second. */
+const FIRST_PROBE = 1_000;
+const LONGEST_PROBE = 2_000;
+/** The same after a denial, where trying often may lock an account. */
+const LONGEST_DENIED_PROBE = 30_000;
+
+/** What a {@link Breaker} is made with. */
+interface BreakerOptions {
+  /** Tries whether signatures are made again. Rejects with SignerError. */
+  readonly probe: () => Promise<void>;
+  /** Milliseconds until the first probe, for tests. */
+  readonly firstProbeMs?: number | undefined;
+  readonly random: () => number;
+}
+
+/**
+ * Knows when a key is in trouble, so that no request waits for it in vain: after failures in a row or of half of the last tries, and
+ * at once after one that no repetition helps. From then on only probes are tried, until one of them succeeds.
+ */
+export class Breaker {
+  readonly #options: BreakerOptions;
+  #inARow = 0;
+  #recent: boolean[] = [];
+  #trouble: SignerError | undefined;
+  #nextProbeAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+  }
+
+  /** Why nothing is tried at the moment, with when to come back; undefined while all is well. */
+  get refusal(): SignerError | undefined {
+    if (this.#trouble === undefined) return undefined;
+    const { code, message, hint, cause } = this.#trouble;
+    const retryAfterMs = Math.max(1, this.#nextProbeAt - Date.now());
+    return new SignerError(code, message, { hint, cause, retryAfterMs });
+  }
+
+  /** A try that gave a signature. */
+  succeeded(): void {
+    this.#inARow = 0;
+    this.#remember(true);
+  }
+
+  /** A try that did not. */
+  failed(error: SignerError): void {
+    this.#inARow++;
+    this.#remember(false);
+    if (this.#trouble !== undefined || this.#isClosed) return;
+    const failures = this.#recent.filter((isGood) => !isGood).length;
+    if (isPassing(error) && this.#inARow < IN_A_ROW && failures < OF_WINDOW) return;
+    this.#open(error, this.#options.firstProbeMs ?? FIRST_PROBE);
+  }
+
+  /** No more probes. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #remember(isGood: boolean): void {
+    this.#recent.push(isGood);
+    if (this.#recent.length > WINDOW) this.#recent.shift();
+  }
+
+  #open(error: SignerError, waitMs: number): void {
+    this.#trouble = error;
+    // Several services that lost the same key do not come back to it at the same moment.
+    const wait = Math.max(waitMs, error.retryAfterMs ?? 0) * (1 + this.#options.random() / 4);
+    this.#nextProbeAt = Date.now() + wait;
+    this.#timer = setTimeout(() => void this.#probe(waitMs), wait).unref();
+  }
+
+  async #probe(waitMs: number): Promise<void> {
+    try {
+      await this.#options.probe();
+      this.#trouble = undefined;
+      this.#inARow = 0;
+      this.#recent = [];
+    } catch (error) {
+      if (this.#isClosed) return;
+      const failure = error instanceof SignerError ? error : this.#trouble;
+      if (failure === undefined) return;
+      const longest = failure.code === 'SIGNER_DENIED' ? LONGEST_DENIED_PROBE : LONGEST_PROBE;
+      this.#open(failure, Math.min(2 * waitMs, longest));
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * A process that holds private keys and signs with them over a Unix socket: what stands in for a token or a key service. Arguments: the
+ * path of the socket, a JSON file of key names to PEM. Each connection asks one thing, a line of JSON, and gets a line. It misbehaves as
+ * the newest line of its standard input says, which is answered by a line `done`.
+ */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  privateEncrypt,
+  sign,
+  type KeyObject,
+} from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { p256, p384 } from '@noble/curves/nist.js';
+import type { KeyServerAnswer, KeyServerAsk, Misbehaviour } from './remote-keys.ts';
+
+const [path = '', keysFile = ''] = process.argv.slice(2);
+const texts = JSON.parse(readFileSync(keysFile, 'utf8')) as Record<string, string>;
+const keys = new Map(Object.entries(texts).map(([name, pem]) => [name, createPrivateKey(pem)]));
+const siblings = new Map<KeyObject, KeyObject>();
+let mode: Misbehaviour = {};
+let asked = 0;
+let underWay = 0;
+let most = 0;
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  mode = JSON.parse(line) as Misbehaviour;
+  process.stdout.write('done\n');
+});
+
+/** Another key of the same kind. */
+function siblingOf(key: KeyObject): KeyObject {
+  const known = siblings.get(key);
+  if (known !== undefined) return known;
+  const made = sibling(key);
+  siblings.set(key, made);
+  return made;
+}
+
+function sibling({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): KeyObject {
+  if (asymmetricKeyType === 'ed25519') return generateKeyPairSync('ed25519').privateKey;
+  if (asymmetricKeyType === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  return generateKeyPairSync('ec', { namedCurve: asymmetricKeyDetails?.namedCurve ?? '' }).privateKey;
+}
+
+function signature(key: KeyObject, input: Buffer): string {
+  const used = mode.sibling === true ? siblingOf(key) : key;
+  return signatureOver(used, input).subarray(0, mode.cut).toString('base64');
+}
+
+/** Of a digest for ECDSA and RSA (SHA-256), of a message for Ed25519. OpenSSL by Node signs no digests with ECDSA. */
+function signatureOver(key: KeyObject, input: Buffer): Buffer {
+  if (key.asymmetricKeyType === 'ed25519') return sign(null, input, key);
+  if (key.asymmetricKeyType === 'rsa') return privateEncrypt(key, Buffer.concat([SHA256_INFO, input]));
+  const { d = '' } = key.export({ format: 'jwk' });
+  const curve = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? p384 : p256;
+  const form = mode.raw === true ? 'compact' : 'der';
+  return Buffer.from(
+    curve.sign(input, Buffer.from(d, 'base64url'), { prehash: false, lowS: false, format: form }),
+  );
+}
+
+/** The start of a DigestInfo (RFC 8017 §9.2). */
+const SHA256_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
+
+function answerTo({ op, key: name, messages = [] }: KeyServerAsk): KeyServerAnswer {
+  const key = keys.get(name);
+  if (op === 'asked') return { asked, most };
+  if (key === undefined) return { failure: 'SIGNER_KEY_GONE' };
+  if (op === 'open')
+    return { publicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64') };
+  asked++;
+  if (mode.failure !== undefined && (mode.times === undefined || mode.times-- > 0))
+    return { failure: mode.failure, retryAfterMs: mode.retryAfterMs };
+  const signatures = messages.map((message) => signature(key, Buffer.from(message, 'base64')));
+  return { signatures: signatures.slice(0, signatures.length - (mode.forgets ?? 0)) };
+}
+
+function answer(socket: Socket, line: string): void {
+  const ask = JSON.parse(line) as KeyServerAsk;
+  if (ask.op !== 'asked' && mode.silent === true) return;
+  if (ask.op === 'sign' && mode.drops === true) {
+    socket.destroy();
+    return;
+  }
+  const isWork = ask.op === 'sign';
+  if (isWork) most = Math.max(most, ++underWay);
+  const reply = (): void => {
+    if (isWork) underWay--;
+    socket.end(`${JSON.stringify(answerTo(ask))}\n`);
+  };
+  if (ask.op === 'sign' && mode.slowMs !== undefined) setTimeout(reply, mode.slowMs);
+  else reply();
+}
+
+const server = createServer((socket) => {
+  const lines = createInterface({ input: socket });
+  // A client that gave up has closed its end.
+  for (const one of [socket, lines]) one.on('error', () => undefined);
+  lines.on('line', (line) => {
+    answer(socket, line);
+  });
+});
+server.listen(path, () => {
+  process.stdout.write('listening\n');
+});
