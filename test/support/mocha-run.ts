@@ -1,4 +1,5 @@
 /** What mocha requires before any test file, in its main process and in each that runs files. */
+import { appendFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 // Before any test: in Node 24, `X509Certificate.toLegacyObject` of a process that has not loaded TLS yet leaves
@@ -9,6 +10,19 @@ import { projectRoot } from './project-root.ts';
 // From source, every process that a test starts strips the types of some three hundred files. Kept, that costs a third.
 process.env['NODE_COMPILE_CACHE'] ??= join(projectRoot, 'node_modules/.cache/compiled');
 enableCompileCache(process.env['NODE_COMPILE_CACHE']);
+
+/** Called by mocha with its runner, in its main process, before any test. Notes each failure of a test or a hook as a line of JSON in
+ * `FAILURES_FILE`, where that is set: `.ci/run` tries those files once more. */
+export function mochaGlobalSetup(this: Mocha.Runner): void {
+  const path = process.env['FAILURES_FILE'];
+  if (path === undefined) return;
+  // What tests start has failures of its own.
+  delete process.env['FAILURES_FILE'];
+  this.on('fail', (failed: Mocha.Runnable, error: unknown) => {
+    const message = String((error as Partial<Error> | undefined)?.message ?? error).split('\n')[0];
+    appendFileSync(path, `${JSON.stringify({ file: failed.file, title: failed.fullTitle(), message })}\n`);
+  });
+}
 
 /** Milliseconds that the process has for its end once every test is over. */
 const LONGEST_END = 20_000;

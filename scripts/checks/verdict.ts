@@ -1,0 +1,123 @@
+/** What one run of a check comes to, by how it ended, what it printed and which failures mocha noted. */
+import { stripVTControlCharacters } from 'node:util';
+import type { Check } from './checks.ts';
+
+/** A run of a check. */
+export interface Ran {
+  readonly check: Check;
+  /** How it failed, in words; undefined when it succeeded. */
+  readonly failure: string | undefined;
+  /** What it printed. */
+  readonly output: string;
+  /** What test/support/mocha-run.ts noted in `FAILURES_FILE`. */
+  readonly noted: readonly NotedFailure[];
+}
+
+/** A failure of a test or of a hook. */
+export interface NotedFailure {
+  /** Path of the test file; a failure outside of every test has none. */
+  readonly file?: string;
+  readonly title: string;
+  /** The first line of its message. */
+  readonly message: string;
+}
+
+/** What is counted and printed of it. */
+export interface Verdict {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** What is printed again at the end, since a log of this length is read from its end; empty when nothing failed. */
+  readonly report: string;
+  /** What can be tried once more, if every failure can be. */
+  readonly attempts: readonly Attempt[];
+}
+
+/** A part of a check that failed, as a check of its own for a second attempt. */
+export interface Attempt {
+  readonly check: Check;
+  /** What failed the first time, as `TITLE: MESSAGE`. */
+  readonly failures: readonly string[];
+}
+
+/** Lines of a report: mocha's list of failures; the end of what a step printed. */
+const LISTED = 100;
+const TAIL = 40;
+
+/** Judges a run. A suite that ends badly without a failure in its counts, or counts nothing, failed as a whole. */
+export function judge(ran: Ran): Verdict {
+  const { check, failure, output } = ran;
+  const lines = stripVTControlCharacters(output).split('\n');
+  if (typeof check.again !== 'object') {
+    if (failure === undefined) return { ...NOTHING, passed: 1 };
+    const attempts = check.again === 'whole' ? [{ check, failures: [failure] }] : [];
+    return {
+      ...NOTHING,
+      failed: 1,
+      report: reportOf(`${check.name} ${failure}`, lines.slice(-TAIL)),
+      attempts,
+    };
+  }
+  const [passed, failed, skipped] = [
+    counted('passing', lines),
+    counted('failing', lines),
+    counted('pending', lines),
+  ];
+  const counts = { ...NOTHING, passed, failed, skipped };
+  if (failed > 0) {
+    const from = lines.findLastIndex((line) => isCount(line, 'failing'));
+    return {
+      ...counts,
+      report: reportOf(check.name, lines.slice(from, from + LISTED)),
+      attempts: attemptsOf(ran, check.again.file, failed),
+    };
+  }
+  if (failure === undefined && passed + skipped > 0) return counts;
+  const how = failure ?? 'ran no test';
+  return { ...counts, failed: 1, report: reportOf(`${check.name} ${how}`, lines.slice(-TAIL)) };
+}
+
+const NOTHING: Verdict = { passed: 0, failed: 0, skipped: 0, report: '', attempts: [] };
+
+const reportOf = (title: string, lines: readonly string[]): string =>
+  `\n== FAILED: ${title}\n${lines.join('\n').trimEnd()}\n`;
+
+const isCount = (line: string, word: string): boolean =>
+  new RegExp(`^ *\\d+ ${word}(?: \\(.*\\))?$`).test(line);
+
+/** What the last line `N WORD` of mocha says. */
+function counted(word: string, lines: readonly string[]): number {
+  return Number.parseInt(lines.findLast((line) => isCount(line, word)) ?? '0', 10);
+}
+
+/** One for each file with failures. None when mocha counts others than those that are noted. */
+function attemptsOf({ check, noted }: Ran, command: readonly string[], failed: number): readonly Attempt[] {
+  const byFile = Map.groupBy(noted, ({ file }) => file);
+  if (noted.length !== failed || byFile.has(undefined)) return [];
+  return [...byFile].map(([file = '', failures]) => ({
+    check: { ...check, name: file, command: [...command, file] },
+    failures: failures.map(({ title, message }) => `${title}: ${message}`),
+  }));
+}
+
+/** What is printed at the end: what failed, in mocha's own words, what `held` at its second attempt, and the counts. `again` are the
+ * verdicts on the second attempts. */
+export function summary(
+  first: readonly Verdict[],
+  again: readonly Verdict[],
+  held: ReadonlySet<Attempt>,
+): { readonly failed: number; readonly text: string } {
+  const warnings = [...held].flatMap(({ check, failures }) =>
+    failures.map((failure) => `WARNING: held at the second attempt: ${check.name}: ${failure}`),
+  );
+  const sum = (count: 'passed' | 'failed' | 'skipped'): number =>
+    first.reduce((total, verdict) => total + verdict[count], 0);
+  const failed = sum('failed') - warnings.length;
+  // Mocha lists the failures of a suite together: the list is printed while one of them is left.
+  const isLeft = ({ attempts }: Verdict): boolean =>
+    attempts.length === 0 || attempts.some((attempt) => !held.has(attempt));
+  const reports = [...first.filter(isLeft), ...again].map(({ report }) => report);
+  const counts = `${sum('passed') + warnings.length} passed, ${failed} failed, ${sum('skipped')} skipped`;
+  const text = [...reports.filter((report) => report !== ''), ...warnings, '', counts].join('\n');
+  return { failed, text };
+}
