@@ -183,6 +183,31 @@ export const ATTACKS: readonly Attack[] = [
       }),
   },
   {
+    name: 'kept-heads',
+    what: '1,000 connections send heads of 60 KB in two pieces, the bulk in another header each time, and stay',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 1000, perSecond: 400 }, until, async (socket) => {
+        socket.resume();
+        for (let place = 29; place >= 0 && !socket.destroyed; place--) {
+          const small = Array.from({ length: place }, (_, i) => `X-${i}: a`);
+          const head = request('GET /healthz', [...small, `Y: ${'a'.repeat(60_000)}`]);
+          socket.write(head.subarray(0, -4));
+          await sleep(50);
+          socket.write(head.subarray(-4));
+          await sleep(50);
+        }
+      }),
+  },
+  {
+    name: 'unfinished-trailers',
+    what: '2,000 connections send 60 KB of a trailer behind a body in chunks, and do not end it',
+    run: ({ url }, until) =>
+      keepOpen(url, { count: 2000 }, until, (socket) => {
+        const body = request(`POST ${SIGN}`, ['Transfer-Encoding: chunked']);
+        socket.write(Buffer.concat([body, Buffer.from(`0\r\nX: ${'a'.repeat(60_000)}`)]));
+      }),
+  },
+  {
     name: 'unread-heads',
     what: '1,200 connections leave answers unread until the kernel takes no more, and then send heads of 60 KB',
     run: ({ url }, until) =>

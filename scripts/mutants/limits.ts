@@ -71,14 +71,21 @@ export const LIMITS: readonly MutatedFile[] = [
         'this.#unproven.size > 0 ? this.#unproven.keys() : this.#proven.keys()',
         'this.#proven.size > 0 ? this.#proven.keys() : this.#unproven.keys()',
       ],
+      [
+        'holds any number of heads',
+        'if (this.size * MAX_HELD_HEADS <= limit) return;',
+        'if (limit > 0) return;',
+      ],
     ],
   },
   {
     file: 'server/http/parser-limits.ts',
-    tests: ['test/server/http/parser-limits.test.ts'],
+    tests: ['test/server/http/parser-limits.test.ts', 'test/server/http/kept-heads.test.ts'],
     mutants: [
+      ['lets one connection leave heads with the parser', '.bytes > MAX_HEAD;', '.bytes > Infinity;'],
+      ['uses parsers again, whatever they keep', '.bytes > MAX_KEPT)', '.bytes > Infinity)'],
       ['parses headers without end', '< MAX_HEADERS) return;', '< Infinity) return;'],
-      ['parses requests without end', '< MAX_UNANSWERED) return deliver', '< Infinity) return deliver'],
+      ['parses requests without end', '?? 0) < MAX_UNANSWERED)', '?? 0) < Infinity)'],
     ],
   },
   {

@@ -5,11 +5,11 @@
  * would shut all others out. Here the connection is closed that has waited longest without a complete request. Idle
  * connections then displace one another, and an honest request, which takes milliseconds, gets through. Connections on which
  * a certificate was issued are closed last. Connections are also closed when together they have sent more bytes of
- * incomplete heads than the service may hold.
+ * heads than the parser may hold.
  */
 import type { Server, Socket } from 'node:net';
 import { accountOf } from './connection-account.ts';
-import { incompleteHead } from './parser-limits.ts';
+import { heldHeads, MAX_HELD_HEADS } from './parser-limits.ts';
 import { MAX_HEAD } from './request-limits.ts';
 
 /** A limit that uses the account of each connection: it is idle unless the service works for it. */
@@ -18,20 +18,20 @@ export interface ConnectionGuard {
   readonly accepted: () => number;
 }
 
-/** Bytes of incomplete heads that all connections together may have sent. The runtime's parser keeps a head in memory until
- * it is complete, and needs half as much again for it. */
-const MAX_INCOMPLETE = 32 * 1024 * 1024;
+/** Bytes that the runtime's parser may hold of the heads of all connections together: of those that are not complete, for which it
+ * needs half as much again, and what it keeps of others. */
+const MAX_HELD = 32 * 1024 * 1024;
 
-/** Connections that have sent no more than this are not closed for it: an honest request is a few kilobytes. */
+/** Connections of which it holds no more than this are not closed for it: an honest request is a few kilobytes. */
 const FEW_BYTES = 4096;
 
-/** Milliseconds between two checks of what incomplete heads hold. */
+/** Milliseconds between two checks of what heads hold. */
 const CHECK_INTERVAL = 250;
 
 const nameOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? 0}`;
 
 /** Limits `server`, which keeps accounts, to `limit` connections, counting those whose TLS handshake is not done. It is one of
- * `sharers` servers that share the bytes of incomplete heads. */
+ * `sharers` servers that share the bytes of heads. */
 export function guardConnections(server: Server, limit: number, sharers = 1): ConnectionGuard {
   const connections = new GuardedConnections();
   // With TLS the account is of the encrypted socket, while the server counts the bare one below it.
@@ -40,7 +40,7 @@ export function guardConnections(server: Server, limit: number, sharers = 1): Co
   // A server that never listens never closes.
   server.once('listening', () => {
     const checks = setInterval(() => {
-      connections.closeLargest(MAX_INCOMPLETE / sharers);
+      connections.closeLargest(MAX_HELD / sharers);
     }, CHECK_INTERVAL).unref();
     server.once('close', () => {
       clearInterval(checks);
@@ -113,12 +113,12 @@ class GuardedConnections {
     return oldest;
   }
 
-  /** Closes the oldest connections that have sent more than {@link FEW_BYTES} of a head until the rest has sent no more than
+  /** Closes the oldest connections of which more than {@link FEW_BYTES} of heads are held until the rest holds no more than
    * `limit` together; those for which the service works last. */
   closeLargest(limit: number): void {
-    if (this.size * MAX_HEAD <= limit) return;
+    if (this.size * MAX_HELD_HEADS <= limit) return;
     const large = [...this.#unproven, ...this.#proven, ...[...this.#working].map((one) => [one, 0] as const)]
-      .map(([socket, before]) => ({ socket, bytes: Math.min(this.#incomplete(socket, before), MAX_HEAD) }))
+      .map(([socket, before]) => ({ socket, bytes: this.#held(socket, before) }))
       .filter(({ bytes }) => bytes > FEW_BYTES);
     let held = large.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { socket, bytes } of large) {
@@ -128,10 +128,10 @@ class GuardedConnections {
     }
   }
 
-  /** Bytes of an incomplete head, as the parser reports them, else what was read since the connection began to wait. */
-  #incomplete(socket: Socket, before: number): number {
-    const reported = incompleteHead(this.#readers.get(socket) ?? socket);
+  /** Bytes of heads, as the parser reports them, else what was read since the connection began to wait. */
+  #held(socket: Socket, before: number): number {
+    const reported = heldHeads(this.#readers.get(socket) ?? socket);
     if (reported !== undefined) return reported;
-    return this.#working.has(socket) ? 0 : socket.bytesRead - before;
+    return this.#working.has(socket) ? 0 : Math.min(socket.bytesRead - before, MAX_HEAD);
   }
 }

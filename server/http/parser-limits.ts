@@ -10,12 +10,17 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { accountOf, MAX_UNANSWERED } from './connection-account.ts';
+import { KeptHeads } from './kept-heads.ts';
+import { MAX_HEAD } from './request-limits.ts';
 
 /** Headers that the parser delivers in one call; a request with fewer is delivered without such a call. */
 const HEADERS_PER_CALL = 32;
 
 /** Headers of one request, trailers included. A request that came through several proxies has some forty. */
 export const MAX_HEADERS = 6 * HEADERS_PER_CALL;
+
+/** Bytes that a parser may keep of heads and still be used for another connection. The runtime has up to a thousand waiting. */
+const MAX_KEPT = 4096;
 
 /** Kept by no cache: what a client sends besides must not become the answer at a path. */
 const TOO_MANY_HEADERS =
@@ -35,13 +40,17 @@ function abortConnection(socket: Socket): void {
   connections.get(socket)?.stopParser();
 }
 
-/** Bytes that the parser holds of a head that is not complete. They may include up to 64 KiB that were read together with
- * it and belong to earlier requests. Undefined where the parser does not report it. */
-export const incompleteHead = (socket: Socket): number | undefined =>
-  connections.get(socket)?.incompleteHead ?? reporters.get(socket)?.();
+/** Bytes that the parser holds of heads and trailers: of those that are not complete, and what it keeps of others. They may
+ * include up to 64 KiB that were read together with an incomplete one and belong to earlier requests. At most
+ * {@link MAX_HELD_HEADS}; undefined where the parser does not report it. */
+export const heldHeads = (socket: Socket): number | undefined =>
+  connections.get(socket)?.heldHeads ?? reporters.get(socket)?.();
+
+/** Of one connection: one that is not complete, one that was just delivered, and what the parser kept before. */
+export const MAX_HELD_HEADS = 3 * MAX_HEAD;
 
 /** Has another parser report the bytes that it holds of a head that is not complete. */
-export function reportIncompleteHead(socket: Socket, report: () => number): void {
+export function reportHeldHeads(socket: Socket, report: () => number): void {
   reporters.set(socket, report);
 }
 
@@ -73,12 +82,19 @@ export function closeAnswered(socket: Socket, answer: () => void): void {
  * it differs, only the count of responses limits a connection. */
 interface Parser {
   readonly socket?: Socket | null;
+  /** Takes its connection off the list that is looked through for slow requests. */
+  readonly remove?: () => void;
+  /** Ends its reading of the connection. */
+  readonly unconsume?: () => void;
+  /** Frees its memory. It must not run meanwhile, nor be used afterwards. */
+  readonly close?: () => void;
   /** Called for each head. Returns 0 to go on, 2 to stop parsing behind this message. */
   onIncoming?: ((request: IncomingMessage, keepAlive: boolean) => number) | null;
   /** Callbacks, by numbers that the parser's class names. One that is not a function is skipped at no cost. */
   [callback: number]: unknown;
 }
 
+type WithParser = Socket & { parser?: Parser | null };
 type CallbackName = 'kOnMessageBegin' | 'kOnHeaders' | 'kOnBody';
 type Callback = (this: Parser, ...args: unknown[]) => unknown;
 
@@ -87,6 +103,7 @@ const connections = new WeakMap<Socket, Connection>();
 
 /** Parsers whose headers are counted. The runtime uses a parser for one connection after the other. */
 const countingParsers = new WeakSet<Parser>();
+const keptHeads = new WeakMap<Parser, KeptHeads>();
 
 class Connection {
   #headerCalls = 0;
@@ -95,22 +112,37 @@ class Connection {
   #readBefore = 0;
   #isHeadPending = false;
   #reportsBegins = false;
+  /** A request of which the body comes in chunks, until it is complete and answered. */
+  #inChunks: IncomingMessage | undefined;
   readonly #socket: Socket;
   readonly #parser: Parser | undefined;
+  readonly #kept: KeptHeads;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    const { parser } = socket as Socket & { readonly parser?: Parser | null };
+    const { parser } = socket as WithParser;
+    this.#kept = parser ? keptBy(parser) : new KeptHeads();
     if (parser === undefined || parser === null) return;
     this.#parser = parser;
     this.#countRequests(parser);
     countHeaders(parser);
     this.#reportsBegins = reportBegins(parser);
+    if (!this.#reportsBegins) return;
+    // Before the runtime takes the parser back.
+    socket.prependOnceListener('close', () => {
+      this.#kept.noteAbandoned(this.#incomplete);
+      if (this.#kept.bytes > MAX_KEPT) freeParser(socket, parser);
+    });
   }
 
-  get incompleteHead(): number | undefined {
-    if (!this.#reportsBegins) return undefined;
-    return this.#isHeadPending ? this.#socket.bytesRead - this.#readBefore : 0;
+  get heldHeads(): number | undefined {
+    return this.#reportsBegins ? this.#incomplete + this.#kept.bytes : undefined;
+  }
+
+  /** Bytes of a head that is not complete, or of a body in chunks, behind which trailers may come. */
+  get #incomplete(): number {
+    const isOpen = this.#isHeadPending || this.#inChunks?.complete === false;
+    return isOpen ? Math.min(this.#socket.bytesRead - this.#readBefore, MAX_HEAD) : 0;
   }
 
   /** The parser found the first byte of a head, or the end of one. Everything that was read at once is parsed at once, so
@@ -123,7 +155,8 @@ class Connection {
   }
 
   /** The parser delivered {@link HEADERS_PER_CALL} headers of a longer head. */
-  countHeaderCall(): void {
+  countHeaderCall(rawHeaders: readonly string[]): void {
+    this.#kept.noteHeaders(rawHeaders);
     if (++this.#headerCalls * HEADERS_PER_CALL < MAX_HEADERS) return;
     if (accountOf(this.#socket)?.unanswered === 0) this.#socket.write(TOO_MANY_HEADERS);
     this.#socket.destroySoon();
@@ -145,6 +178,14 @@ class Connection {
     }
   }
 
+  #noteChunks(request: IncomingMessage): void {
+    if (request.headers['transfer-encoding'] === undefined) return;
+    this.#inChunks = request;
+    request.once('close', () => {
+      if (this.#inChunks === request) this.#inChunks = undefined;
+    });
+  }
+
   takeNoMore(): void {
     if (this.#parser !== undefined) this.#parser.onIncoming = () => STOP;
   }
@@ -154,12 +195,32 @@ class Connection {
     if (typeof deliver !== 'function') return;
     parser.onIncoming = (request, keepAlive) => {
       this.#headerCalls = 0;
+      this.#kept.note(request.url ?? '', request.rawHeaders, this.#read === this.#socket.bytesRead);
       this.noteHead(false);
-      if ((accountOf(this.#socket)?.unanswered ?? 0) < MAX_UNANSWERED) return deliver(request, keepAlive);
+      this.#noteChunks(request);
+      const isFull = this.#kept.bytes > MAX_HEAD;
+      if (isFull) this.takeNoMore();
+      if ((accountOf(this.#socket)?.unanswered ?? 0) < MAX_UNANSWERED)
+        return deliver(request, keepAlive && !isFull);
       abortConnection(this.#socket);
       return STOP;
     };
   }
+}
+
+function keptBy(parser: Parser): KeptHeads {
+  const known = keptHeads.get(parser) ?? new KeptHeads();
+  keptHeads.set(parser, known);
+  return known;
+}
+
+/** Frees the parser of a closed connection, as the runtime does with those for which its list has no room. */
+function freeParser(socket: Socket, parser: Parser): void {
+  if ([parser.remove, parser.unconsume, parser.close].some((call) => typeof call !== 'function')) return;
+  (socket as WithParser).parser = null;
+  parser.unconsume?.();
+  parser.remove?.();
+  setImmediate(() => parser.close?.());
 }
 
 function countHeaders(parser: Parser): void {
@@ -169,7 +230,8 @@ function countHeaders(parser: Parser): void {
   if (number === undefined || own === undefined) return;
   parser[number] = function (this: Parser, ...args: unknown[]): unknown {
     const { socket } = this;
-    if (socket !== undefined && socket !== null) connections.get(socket)?.countHeaderCall();
+    const [rawHeaders] = args as [readonly string[]];
+    if (socket !== undefined && socket !== null) connections.get(socket)?.countHeaderCall(rawHeaders);
     return own.apply(this, args);
   };
 }

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { clientNetwork, type ClientAddress } from '../http/client-address.ts';
 import { accountOf, headBytes, RequestAccount, type ConnectionAccount } from '../http/connection-account.ts';
-import { reportIncompleteHead } from '../http/parser-limits.ts';
+import { reportHeldHeads } from '../http/parser-limits.ts';
 import { REQUEST_TIMEOUT, SILENCE_TIMEOUT } from '../http/request-limits.ts';
 import { ClientShare } from './client-share.ts';
 import { FrameMeter, type FloodReason } from './frame-meter.ts';
@@ -82,7 +82,7 @@ export class Http2Connection implements RequestConnection {
     this.#metered = new MeteredSocket(socket, this.#meter, (reason) => {
       this.#cutOff(reason);
     });
-    reportIncompleteHead(socket, () => this.#meter.headBytes);
+    reportHeldHeads(socket, () => this.#meter.headBytes);
     this.#metered.on('error', () => undefined);
     this.#session = performServerHandshake(this.#metered, isProxied ? PROXIED_OPTIONS : OPTIONS);
     // The connection is gone then, and with it everything that would wait for it.

@@ -48,19 +48,26 @@ describe('server: places for connections', () => {
   });
 
   const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n';
-  const CROWDS: readonly (readonly [what: string, first: string])[] = [
-    ['', ''],
-    [', also behind a request that is answered', HEALTH],
-    [', also behind several', HEALTH.repeat(3)],
+  const BULK = 'a'.repeat(60_000);
+  const HEAD = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${BULK}`;
+  const CHUNKED = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const CROWDS: readonly (readonly [what: string, text: string])[] = [
+    ['send heads without end', HEAD],
+    ['send them behind a request that is answered', HEALTH + HEAD],
+    ['send them behind several', HEALTH.repeat(3) + HEAD],
+    ['send trailers without end', `${CHUNKED}0\r\nX: ${BULK}`],
+    [
+      'are answered, and of whose targets the parser keeps a copy',
+      `GET /${BULK} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    ],
   ];
-  for (const [what, first] of CROWDS)
-    it(`are lost by those that send heads without end${what}, before they fill the memory`, async () => {
+  for (const [what, text] of CROWDS)
+    it(`are lost by those that ${what}, before they fill the memory`, async () => {
       const service = await startTestService();
       const { port, hostname } = new URL(service.url);
       const crowd: Socket[] = [];
       const closed: number[] = [];
       let tooSlow = 0;
-      const head = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'a'.repeat(60_000)}`;
       // More than may be held of them, and a quarter of the places.
       for (let i = 0; i < 1200; i++) {
         const socket = connect(Number(port), hostname).on('error', () => undefined);
@@ -68,7 +75,7 @@ describe('server: places for connections', () => {
         socket
           .on('data', (answer: Buffer) => (tooSlow += answer.includes(' 408 ') ? 1 : 0))
           .once('close', () => closed.push(i))
-          .write(first + head);
+          .write(text);
         crowd.push(socket);
         if (i % 50 === 0) await once(socket, 'connect');
       }

@@ -5,7 +5,7 @@ import { constants } from 'node:http2';
 import type { Server } from 'node:net';
 import { accountOf } from '../../../server/http/connection-account.ts';
 import { createPlainHttp2Server } from '../../../server/http/http-listener.ts';
-import { incompleteHead } from '../../../server/http/parser-limits.ts';
+import { heldHeads } from '../../../server/http/parser-limits.ts';
 import { Http2Connection } from '../../../server/http2/http2-connection.ts';
 import { Http2Connections } from '../../../server/http2/http2-connections.ts';
 import type { Http2Request } from '../../../server/http2/http2-request.ts';
@@ -225,7 +225,7 @@ describe('server: floods over HTTP/2', () => {
     const now = performance.now();
     for (const one of connections) one.check(now + 9 * SECOND, 620 * SECOND);
     // What the guard of all connections counts: of the one with half a head, and of no other.
-    const heads = connections.map(({ socket }) => (incompleteHead(socket) ?? -1) > 0);
+    const heads = connections.map(({ socket }) => (heldHeads(socket) ?? -1) > 0);
     expect(heads.filter((isHalf) => isHalf)).to.have.length(1);
     expect([silent, half].some(({ socket }) => socket.destroyed)).to.equal(false);
     for (const one of connections) one.check(now + 11 * SECOND, 620 * SECOND);
