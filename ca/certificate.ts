@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { equalBytes } from '../core/bytes.ts';
 import { oid } from '../core/der-writer.ts';
-import { encodeEntry } from '../ct-log/format/leaf.ts';
+import { encodeHashInput } from '../ct-log/format/leaf.ts';
 import { encodeSctList, parseSct, SCT_LIST_OID } from '../ct-log/format/sct.ts';
 import type { Authority } from './authority.ts';
 import { extension } from './extension-writer.ts';
@@ -48,11 +48,12 @@ function tbsWithSct(precertificate: Precertificate, logged: WithSct): Uint8Array
  */
 function checkRelease(tbs: Uint8Array, { entry, content }: Precertificate, logged: WithSct): void {
   const plain = withoutExtension(tbs, SCT_LIST);
-  if (plain === undefined || !equalBytes(plain, entry.tbs)) {
+  if (plain === undefined || Buffer.compare(plain, entry.tbs) !== 0) {
     throw new ReleaseError('TBS_MISMATCH', 'the certificate is not the one that was logged');
   }
   const sct = parseSct(logged.receipt.sct);
-  const { hashInput } = encodeEntry({ ...entry, tbs: plain }, sct.timestamp, sct.extensions);
+  const { issuerKeyHash } = entry;
+  const hashInput = encodeHashInput({ issuerKeyHash, tbs: plain }, sct.timestamp, sct.extensions);
   if (!equalBytes(hash('sha256', hashInput, 'buffer'), logged.leafHash)) {
     throw new ReleaseError('LEAF_MISMATCH', 'the SCT is not for the entry that was logged');
   }

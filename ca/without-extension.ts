@@ -4,7 +4,6 @@
  * building values, because it runs for every certificate.
  */
 import { contextTag, Tag } from '../core/der-tag.ts';
-import { tlv } from '../core/der-writer.ts';
 
 const EXTENSIONS_TAG = contextTag(3, true);
 
@@ -38,8 +37,35 @@ export function withoutExtension(tbs: Uint8Array, oid: Uint8Array): Uint8Array |
   const list = contentOf(tbs, contentOf(tbs, tagged));
   for (let at = list; at < tbs.length; at = endOf(tbs, at)) {
     if (!startsWith(tbs, contentOf(tbs, at), oid)) continue;
-    const kept = tlv(Tag.sequence, tbs.subarray(list, at), tbs.subarray(endOf(tbs, at)));
-    return tlv(Tag.sequence, tbs.subarray(start, tagged), tlv(EXTENSIONS_TAG, kept));
+    return withList(tbs.subarray(start, tagged), tbs.subarray(list, at), tbs.subarray(endOf(tbs, at)));
   }
   return undefined;
+}
+
+/** SEQUENCE { front, [3] EXPLICIT SEQUENCE { before, after } }, with one allocation. */
+function withList(front: Uint8Array, before: Uint8Array, after: Uint8Array): Uint8Array {
+  const kept = before.length + after.length;
+  const list = headSize(kept) + kept;
+  const content = front.length + headSize(list) + list;
+  const out = Buffer.allocUnsafe(headSize(content) + content);
+  let at = putHead(out, 0, Tag.sequence, content);
+  out.set(front, at);
+  at = putHead(out, at + front.length, EXTENSIONS_TAG, list);
+  at = putHead(out, at, Tag.sequence, kept);
+  out.set(before, at);
+  out.set(after, at + before.length);
+  return out;
+}
+
+/** Bytes of tag and length of a TLV with content of that length, which is below 2²⁴. */
+const headSize = (length: number): number =>
+  length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : 5;
+
+/** Writes them; returns the offset of the content. */
+function putHead(out: Uint8Array, at: number, tag: number, length: number): number {
+  const content = at + headSize(length);
+  out[at] = tag;
+  out[at + 1] = length < 0x80 ? length : 0x80 | (content - at - 2);
+  for (let i = content - 1, rest = length; i > at + 1; i--, rest >>>= 8) out[i] = rest & 0xff;
+  return content;
 }

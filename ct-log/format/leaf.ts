@@ -81,19 +81,45 @@ export function encodeEntry(
   timestampMs: number,
   extensions: Uint8Array,
 ): EncodedEntry {
-  const { issuerKeyHash, tbs, precertificate, chainFingerprints } = entry;
-  checkParts(entry, timestampMs, extensions);
-  const leafLength = 2 + 8 + 2 + 32 + 3 + tbs.length + 2 + extensions.length;
-  const out = new Uint8Array(1 + leafLength + 3 + precertificate.length + 2 + chainFingerprints.length);
-  let at = writeUint64(out, 3, timestampMs);
+  const { precertificate, chainFingerprints } = entry;
+  checkLeafParts(entry, timestampMs, extensions);
+  checkEvidence(entry);
+  const hashed = hashInputLength(entry, extensions);
+  const out = new Uint8Array(hashed + 3 + precertificate.length + 2 + chainFingerprints.length);
+  writeHashInput(out, entry, timestampMs, extensions);
+  const at = writeVector(out, hashed, 3, precertificate);
+  writeVector(out, at, 2, chainFingerprints);
+  return { leaf: out.subarray(1, hashed), tileLeaf: out.subarray(3), hashInput: out.subarray(0, hashed) };
+}
+
+/** What a log hashes and signs of a precertificate. */
+type SignedPrecertificate = Pick<PrecertificateEntry, 'issuerKeyHash' | 'tbs'>;
+
+/** The `hashInput` of {@link encodeEntry} alone. Throws {@link FormatError} when a part does not fit. */
+export function encodeHashInput(
+  entry: SignedPrecertificate,
+  timestampMs: number,
+  extensions: Uint8Array,
+): Uint8Array {
+  checkLeafParts(entry, timestampMs, extensions);
+  const out = new Uint8Array(hashInputLength(entry, extensions));
+  writeHashInput(out, entry, timestampMs, extensions);
+  return out;
+}
+
+const hashInputLength = ({ tbs }: SignedPrecertificate, extensions: Uint8Array): number =>
+  1 + 2 + 8 + 2 + 32 + 3 + tbs.length + 2 + extensions.length;
+
+function writeHashInput(
+  out: Uint8Array,
+  { issuerKeyHash, tbs }: SignedPrecertificate,
+  timestampMs: number,
+  extensions: Uint8Array,
+): void {
+  const at = writeUint64(out, 3, timestampMs);
   out[at + 1] = TYPES.precert;
   out.set(issuerKeyHash, at + 2);
-  at = writeVector(out, at + 34, 3, tbs);
-  at = writeVector(out, at, 2, extensions);
-  at = writeVector(out, at, 3, precertificate);
-  writeVector(out, at, 2, chainFingerprints);
-  const hashInput = out.subarray(0, 1 + leafLength);
-  return { leaf: out.subarray(1, 1 + leafLength), tileLeaf: out.subarray(3), hashInput };
+  writeVector(out, writeVector(out, at + 34, 3, tbs), 2, extensions);
 }
 
 /** {@link encodeEntry} of a certificate that is logged as it is. */
@@ -134,24 +160,36 @@ export function signedEntryOf(entry: CtLogEntry): Uint8Array {
 /** Offset in a leaf: behind version, type and time. */
 const SIGNED_ENTRY = 10;
 
-function checkParts(entry: PrecertificateEntry, timestampMs: number, extensions: Uint8Array): void {
-  const { issuerKeyHash, tbs, precertificate, chainFingerprints } = entry;
-  if (issuerKeyHash.length !== 32 || chainFingerprints.length % 32 !== 0) {
-    throw new FormatError('MALFORMED', 'a hash of a log entry does not have 32 bytes');
-  }
-  if (tbs.length === 0 || precertificate.length === 0) {
-    throw new FormatError('MALFORMED', 'a log entry lacks its certificate');
-  }
-  if (tbs.length >= V24 || precertificate.length >= V24) {
-    throw new FormatError('TOO_LARGE', 'a certificate is too large for a log entry');
-  }
-  if (extensions.length >= V16 || chainFingerprints.length >= V16) {
-    throw new FormatError('TOO_LARGE', 'the extensions or the chain are too large for a log entry');
-  }
+function checkLeafParts(
+  { issuerKeyHash, tbs }: SignedPrecertificate,
+  timestampMs: number,
+  extensions: Uint8Array,
+): void {
+  if (issuerKeyHash.length !== 32) throw notHashes();
+  checkCertificate(tbs);
+  if (extensions.length >= V16) throw tooLong();
   if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
     throw new FormatError('MALFORMED', 'the time of a log entry is not a whole number of milliseconds');
   }
 }
+
+/** Of what is in the log beside the leaf. */
+function checkEvidence({ precertificate, chainFingerprints }: PrecertificateEntry): void {
+  if (chainFingerprints.length % 32 !== 0) throw notHashes();
+  checkCertificate(precertificate);
+  if (chainFingerprints.length >= V16) throw tooLong();
+}
+
+function checkCertificate(der: Uint8Array): void {
+  if (der.length === 0) throw new FormatError('MALFORMED', 'a log entry lacks its certificate');
+  if (der.length >= V24) throw new FormatError('TOO_LARGE', 'a certificate is too large for a log entry');
+}
+
+const notHashes = (): FormatError =>
+  new FormatError('MALFORMED', 'a hash of a log entry does not have 32 bytes');
+
+const tooLong = (): FormatError =>
+  new FormatError('TOO_LARGE', 'the extensions or the chain are too large for a log entry');
 
 /** MerkleTreeLeaf of either kind of entry; throws {@link FormatError} when a part does not fit. */
 export function encodeLeaf({ entry, timestamp, extensions }: Leaf): Uint8Array {

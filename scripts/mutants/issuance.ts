@@ -613,7 +613,7 @@ export const ISSUANCE: readonly MutatedFile[] = [
       ['signs a certificate before its entry is in the log', 'if (!isLogged(logged)) {', 'if (false) {'],
       [
         'signs another certificate than was logged',
-        'if (plain === undefined || !equalBytes(plain, entry.tbs)) {',
+        'if (plain === undefined || Buffer.compare(plain, entry.tbs) !== 0) {',
         'if (plain === undefined) {',
       ],
       [

@@ -6,6 +6,7 @@ import { concat } from '../../../core/bytes.ts';
 import { vector } from '../../../core/tls.ts';
 import {
   encodeEntry,
+  encodeHashInput,
   encodeLeaf,
   parseLeaf,
   parseTileLeaf,
@@ -62,7 +63,8 @@ describe('ct-log/format/leaf', () => {
         fc.uint8Array({ maxLength: 20 }),
         fc.nat(9),
         (entry, time, extensions, offset) => {
-          const { leaf, tileLeaf } = encodeEntry(entry, time, extensions);
+          const { leaf, tileLeaf, hashInput } = encodeEntry(entry, time, extensions);
+          expect(encodeHashInput(entry, time, extensions)).to.deep.equal(hashInput);
           const signed = { type: 'precert', issuerKeyHash: entry.issuerKeyHash, tbs: entry.tbs } as const;
           expect(leaf).to.deep.equal(encodeLeaf({ entry: signed, timestamp: time, extensions }));
           expect(parseLeaf(leaf)).to.deep.equal({ entry: signed, timestamp: time, extensions });
