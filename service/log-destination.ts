@@ -2,8 +2,8 @@ import type { DestinationStream } from 'pino';
 import { openOutput, type Output } from '../storage/output.ts';
 
 /** Lines are written when this many characters wait, and at the latest after {@link FLUSH_INTERVAL}: a write for each
- * turn of the event loop costs more than making its lines. */
-const WRITE_SIZE = 8192;
+ * turn of the event loop costs more than making its lines, and the threads that write take their time from the one that issues. */
+const WRITE_SIZE = 32 * 1024;
 
 /** Milliseconds. */
 const FLUSH_INTERVAL = 200;

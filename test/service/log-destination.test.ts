@@ -39,6 +39,9 @@ class Reader implements Output {
   }
 }
 
+/** Characters of a line that is long enough for a write of its own. */
+const LARGE = 33_000;
+
 const line = (n: number, length = 300): string => `${JSON.stringify({ n }).padEnd(length - 1)}\n`;
 
 describe('service/log-destination', () => {
@@ -93,17 +96,16 @@ describe('service/log-destination', () => {
   });
 
   it('counts the lines of a write that failed, once, and goes on', async () => {
-    // Each long enough for a write of its own.
     for (const n of [0, 1]) {
-      log.write(line(n, 9_000));
+      log.write(line(n, LARGE));
       await reader.fail();
     }
-    log.write(line(2, 9_000));
+    log.write(line(2, LARGE));
     await reader.take();
     const [report, last] = reader.lines;
     expect(JSON.parse(report ?? '')).to.deep.include({ event: 'log lines lost', level: 'warn', lines: 2 });
     expect(JSON.parse(last ?? '')).to.deep.equal({ n: 2 });
-    log.write(line(3, 9_000));
+    log.write(line(3, LARGE));
     await reader.take();
     expect(reader.lines).to.have.length(3);
   });
@@ -134,7 +136,7 @@ describe('service/log-destination', () => {
 
   it('is forgotten by the process at its end, unless it still has to say what was lost', async () => {
     const isAtExit = (): boolean => process.listeners('exit').some((listener) => !before.includes(listener));
-    log.write(line(1, 9_000));
+    log.write(line(1, LARGE));
     await reader.fail();
     await log.drained(60_000);
     expect(isAtExit()).to.equal(true);
