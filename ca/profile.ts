@@ -47,14 +47,26 @@ const EMPTY_NAME = sequence();
 export function prepareProfile(issuer: ProfileIssuer): Profile {
   const middle = concat([issuer.algorithm, issuer.name]);
   const authorityKeyId = authorityKeyIdentifier(issuer.keyId);
+  const timesOf = rememberingEncoder();
   return ({ key, principal, validity, serial }) => {
     const san = encodeIdentity(principal);
     requireSizes(san, principal);
-    const times = sequence(encodeTime(validity.notBefore), encodeTime(validity.notAfter));
+    const times = timesOf(validity);
     return requireTbsSize({
       front: concat([VERSION_3, unsignedInteger(serial), middle, times, EMPTY_NAME, key.spki]),
       extensions: writeExtensions(key.keyBits, authorityKeyId, san, principal.extensions),
     });
+  };
+}
+
+/** Encodes a Validity, and keeps the last one: certificates of one second nearly always share it. */
+function rememberingEncoder(): (validity: Validity) => Uint8Array {
+  let last: { readonly validity: Validity; readonly times: Uint8Array } | undefined;
+  return (validity) => {
+    const { notBefore, notAfter } = validity;
+    if (last?.validity.notBefore !== notBefore || last.validity.notAfter !== notAfter)
+      last = { validity, times: sequence(encodeTime(notBefore), encodeTime(notAfter)) };
+    return last.times;
   };
 }
 

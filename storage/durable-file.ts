@@ -113,9 +113,10 @@ async function write(path: string, bytes: Uint8Array, attributes: Attributes): P
 
 /** What the process's umask and user would make another. */
 async function keep(handle: FileHandle, { mode, uid, gid }: Attributes): Promise<void> {
-  const made = await handle.stat();
-  if (uid !== undefined && gid !== undefined && (made.uid !== uid || made.gid !== gid))
-    await handle.chown(uid, gid);
+  if (uid !== undefined && gid !== undefined) {
+    const made = await handle.stat();
+    if (made.uid !== uid || made.gid !== gid) await handle.chown(uid, gid);
+  }
   await handle.chmod(mode);
 }
 
