@@ -21,7 +21,9 @@ type LoadBackend = () => Promise<Backend>;
 export type Backends = Readonly<Partial<Record<RemoteReference['kind'], LoadBackend>>>;
 
 /** Those of this version: a line each, with an `import()`, so that nothing is loaded before a reference asks. */
-export const BACKENDS: Backends = {};
+export const BACKENDS: Backends = {
+  pkcs11: async () => (await import('./pkcs11/pkcs11-backend.ts')).backend,
+};
 
 /** How a key is opened. */
 export interface OpenKeyOptions

@@ -40,7 +40,7 @@ describe('what npm ci installs', () => {
     expect(packages().filter(([, { hasInstallScript }]) => hasInstallScript === true)).to.deep.equal([]);
     expect(read('package.json')).not.to.have.property('allowScripts');
     // Those that have such a program stand apart, and their folders run none.
-    for (const folder of ['scripts/buf', 'scripts/postgres'])
+    for (const folder of ['scripts/buf', 'scripts/pkcs11', 'scripts/postgres'])
       expect(readFileSync(join(projectRoot, folder, '.npmrc'), 'utf8')).to.match(/^ignore-scripts=true$/m);
   });
 

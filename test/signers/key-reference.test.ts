@@ -40,23 +40,7 @@ describe('signers/key-reference', () => {
     ['azurekms://mayfly.vault.azure.net/ca/', { key: 'ca', version: undefined }],
     ['hashivault://mayfly_ca-1.a', { kind: 'transit', product: 'vault', key: 'mayfly_ca-1.a' }],
     ['openbao://k', { kind: 'transit', product: 'openbao', key: 'k' }],
-    [
-      'pkcs11:token=mayfly%20ca;object=ca;id=%01%00?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:///run/pin',
-      {
-        kind: 'pkcs11',
-        token: 'mayfly ca',
-        object: 'ca',
-        id: Buffer.from([1, 0]),
-        slotId: undefined,
-        modulePath: '/usr/lib/softhsm/libsofthsm2.so',
-        pinSource: '/run/pin',
-      },
-    ],
-    [
-      'pkcs11:serial=0a1b;manufacturer=SoftHSM;model=v2;slot-id=7;type=private;object=k?module-name=softhsm2&pin-source=/run/pin',
-      { serial: '0a1b', manufacturer: 'SoftHSM', model: 'v2', slotId: 7, object: 'k', moduleName: 'softhsm2', pinSource: '/run/pin' },
-    ],
-    ['pkcs11:object=k', { token: undefined, object: 'k', pinSource: undefined }],
+    ['pkcs11:object=ca?module-name=softhsm2', { kind: 'pkcs11', token: {}, key: { object: 'ca' } }],
   ]; // prettier-ignore
   for (const [uri, parts] of remote)
     it(`reads ${uri}`, () => {
@@ -82,18 +66,7 @@ describe('signers/key-reference', () => {
     ['azurekms://mayfly.vault.azure.net/k/v/w', 'KEY_URI_MALFORMED', /VERSION/],
     ['hashivault://team/ca', 'KEY_URI_MALFORMED', /TRANSIT_SECRET_ENGINE_PATH/],
     ['openbao://-ca', 'KEY_URI_MALFORMED', /openbao:\/\/KEY/],
-    ['pkcs11:token=mayfly', 'KEY_URI_MALFORMED', /object=LABEL/],
-    ['pkcs11:object=a;object=b', 'KEY_URI_MALFORMED', /token=LABEL/],
-    ['pkcs11:object=a;slot-id=x', 'KEY_URI_MALFORMED', /token=LABEL/],
-    ['pkcs11:object=a;type=public', 'KEY_URI_MALFORMED', /type=private/],
-    ['pkcs11:object=a;slot=1', 'KEY_URI_MALFORMED', /slot-id/],
-    ['pkcs11:object=', 'KEY_URI_MALFORMED', /%XX/],
-    ['pkcs11:object=a b', 'KEY_URI_MALFORMED', /%XX/],
-    ['pkcs11:object=%zz', 'KEY_URI_MALFORMED', /%XX/],
-    ['pkcs11:object=a%00b', 'KEY_URI_MALFORMED', /%XX/],
-    ['pkcs11:object=%ff', 'KEY_URI_MALFORMED', /%XX/],
-    ['pkcs11:object=a?module-path=/a?b', 'KEY_URI_MALFORMED', /%3F/],
-    ['pkcs11:object=a?pin-source=|cat%20pin', 'KEY_URI_MALFORMED', /pin-source=\//],
+    ['pkcs11:token=mayfly', 'KEY_URI_MALFORMED', /module-path/],
     ['file:///keys/ca.pem', 'KEY_URI_UNKNOWN', /without file:/],
     ['aws-kms://arn:aws:kms', 'KEY_URI_UNKNOWN', /Tink/],
     ['gcp-kms://x', 'KEY_URI_UNKNOWN', /Tink/],
@@ -109,21 +82,11 @@ describe('signers/key-reference', () => {
       expect(refusal.hint).to.match(hint);
     });
 
-  it('never repeats a PIN that somebody put into a URI', async () => {
-    for (const uri of [
-      'pkcs11:object=a?pin-value=271828',
-      'pkcs11:object=a;pin-value=271828',
-      'pkcs11:object=a?pin=271828',
-      'pkcs11:object=a?271828',
-      'pkcs11:object=a?pin-value=271828&pin-value=271828',
-    ]) {
-      const { message, hint } = await failureAs(KeyReferenceError, () => parseKeyReference(uri));
-      expect(`${message} ${hint ?? ''}`).not.to.include('271828');
-    }
-  });
-
   it('answers every text with a reference or its own error', () => {
-    const good = [...remote.map(([uri]) => uri), 'pkcs11:object=a?pin-value=1'];
+    const good = [
+      ...remote.map(([uri]) => uri),
+      'pkcs11:token=a;id=%01?module-path=/m&pin-source=credential:a',
+    ];
     const text = fc
       .tuple(fc.constantFrom(...good), fc.nat(), fc.nat({ max: 3 }), fc.string({ maxLength: 3 }))
       .map(([uri, at, cut, put]) => uri.slice(0, at % uri.length) + put + uri.slice((at % uri.length) + cut));
