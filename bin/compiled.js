@@ -6,7 +6,7 @@ const codeOf = (file) => `${file}.${process.version}-${process.platform}-${proce
 
 const builtin = (name) => process.getBuiltinModule(`node:${name}`);
 
-/** A file's text is that of a function `(require, module, exports) => …` in brackets. */
+/** A file's text is that of a function `(require, module, exports, __filename) => …` in brackets. */
 function scriptOf(file, cachedData) {
   const { Script } = builtin('vm');
   // It is ASCII alone; as UTF-8 it would take longer to read.
@@ -15,7 +15,7 @@ function scriptOf(file, cachedData) {
 
 function run(script, file) {
   const module = { exports: {} };
-  script.runInThisContext()(builtin('module').createRequire(file), module, module.exports);
+  script.runInThisContext()(builtin('module').createRequire(file), module, module.exports, file);
   return module.exports;
 }
 

@@ -39,25 +39,14 @@ function endOnSignals() {
   for (const signal of STOP) process.on(signal, () => process.exit(0));
 }
 
-/** What a process that serves asks of the engine, which reads it at its very start.
- *
- * Each certificate leaves some 30 KB of garbage outside the heap. By default the engine marks the whole heap for every 8 MB of
- * that, which takes 10 to 20 ms, four times a second under load. Where the heap has room to grow, it hardly ever does: to three times what is in use, and no more, because a
- * burst of connections leaves garbage behind that would stand beside the next one. By
- * default it also lets the young generation grow until collecting it takes 10 ms; collecting a small one takes 2. See
- * docs/benchmarks.md. */
-const TUNED = ['--max-semi-space-size=8', '--heap-growing-percent=200'];
-
-/** What it asks of the C library, which reads that at its very start, too; a caller's own value stays. Each thread gets an
+/** What a process that serves asks of the C library, which reads that at its very start; a caller's own value stays. Each thread gets an
  * arena of memory by default, and what its peak leaves there is nobody else's. See docs/process.md. */
 const ONE_ARENA = { MALLOC_ARENA_MAX: '1' };
-
-/** Before the first line runs, too, SIGUSR1 opens no debugger. */
-const SHUT = '--disable-sigusr1';
 
 /** Flags of `runtime` that this process lacks for serving: those of the garbage collector unless its caller chose
  * some of the kind, and none that the engine does not know, which would end it; trying costs 10 ms. */
 async function missingFlags(runtime, execArgv) {
+  const { SHUT, TUNED } = await import('./flags.js');
   const { spawnSync } = await import('node:child_process');
   const chosen = `${execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
   const isTuned = /semi[-_]space|heap[-_]growing/.test(chosen);

@@ -202,10 +202,12 @@ export function makeSaboteur({ name, patches }: Saboteur, dist: string, target: 
   const root = join(dist, '..');
   const copy = join(target, 'dist');
   mkdirSync(target, { recursive: true });
-  const isLeftOut = (path: string): boolean => /^(?:test|bench|abuse|campaign|commands)(?:\/|$)/.test(path);
+  // What a bundle holds is left out, too: it would run as it was.
+  const isLeftOut = (path: string): boolean =>
+    /^(?:test|bench|abuse|campaign|commands)(?:\/|$)|\.(?:map|cjs)$/.test(path);
   cpSync(dist, copy, {
     recursive: true,
-    filter: (path) => !isLeftOut(path.slice(dist.length + 1)) && !path.endsWith('.map'),
+    filter: (path) => !isLeftOut(path.slice(dist.length + 1)),
   });
   cpSync(join(root, 'package.json'), join(target, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(target, 'node_modules'));

@@ -55,6 +55,14 @@ describe('bin/compiled.js', function () {
     expect(run('quick')).to.equal('1111 quick function\n');
   });
 
+  it('tells a file where it lies', () => {
+    writeFileSync(
+      bundle,
+      '(function (require, module, exports, __filename) { exports.main = () => console.log(__filename); })',
+    );
+    expect(run('quick')).to.equal(`${bundle}\n`);
+  });
+
   it('compiles it again where the code is of another text, of other flags, or damaged', () => {
     compile();
     expect(run('quick', '--no-opt')).to.equal('1111 quick function\n');

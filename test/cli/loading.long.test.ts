@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,8 +50,30 @@ describe('cli: what a process loads', function () {
     const data = join(scratch, 'data');
     await makeDataDirectory(data);
     const loaded = await loadedBy('serve', '--data', data, ...ANYWHERE, '--json');
-    expect(loaded.some((path) => path.includes('server/http/http-listener.'))).to.equal(true);
     expect(loaded.filter((path) => PROVIDER.test(path))).to.deep.equal([]);
+    if (extension === 'ts') {
+      expect(loaded.some((path) => path.includes('server/http/http-listener.'))).to.equal(true);
+      return;
+    }
+    // A build made one file of it, and of each thread.
+    expect(loaded).to.include('bin/compiled.js');
+    expect(
+      loaded.filter((path) => /^dist\/(?!test\/)|node_modules\//.test(path)),
+      'name the package in scripts/bundle.ts, or import it when it is needed',
+    ).to.deep.equal([]);
+    const service = await readFile(join(projectRoot, 'dist/commands/serve.cjs'), 'utf8');
+    expect(service).to.include('createHttpServer').and.not.include('oidc-provider');
+  });
+
+  it('begins each thread of a build with one file, whose own modules it does not load', async function () {
+    skipUnless(this, extension === 'js', 'from source, each module is loaded for itself');
+    const folders = ['oidc', 'policy', 'rekor', 'search', 'service', 'tlog'];
+    const threads = globSync(`dist/{${folders.join(',')}}/**/*-worker.cjs`, { cwd: projectRoot });
+    expect(threads).to.include.members(['dist/tlog/store/commit-store-worker.cjs']);
+    for (const file of threads) {
+      const text = await readFile(join(projectRoot, file), 'utf8');
+      expect(/require\("\.[^"]*"\)/.exec(text)?.[0], file).to.equal(undefined);
+    }
   });
 
   it('would see it: the development command does load it', async () => {

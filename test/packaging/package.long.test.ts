@@ -35,6 +35,7 @@ describe('the tarball of npm pack', function () {
           name,
         ) &&
         !/^dist\/commands\/\w+\.cjs$/.test(name) &&
+        !/^dist\/(oidc|policy|rekor|search|service|tlog)\/.+-worker\.cjs$/.test(name) &&
         !/^dist\/((bundle|core|ct-log|rekor|tlog|trust|tsa|verify)\/.+|cli\/verify\/platform-crypto)\.d\.ts$/.test(
           name,
         ),
@@ -46,6 +47,8 @@ describe('the tarball of npm pack', function () {
       'docs/install.md',
       'dist/build.json',
       'dist/commands/sign.cjs',
+      'dist/commands/serve.cjs',
+      ...ours.filter((name) => name.endsWith('-worker.js')).map((name) => name.replace(/\.js$/, '.cjs')),
     ]);
   });
 
