@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { withoutExtension } from '../../ca/without-extension.ts';
 import { findExtension, parseCertificate } from '../../core/certificate.ts';
-import { concat } from '../../core/bytes.ts';
+import { equalBytes } from '../../core/bytes.ts';
 import { explicit, octetString, oid, sequence } from '../../core/der-writer.ts';
 import { testAuthority } from './support/authority.ts';
 
@@ -30,16 +30,16 @@ describe('ca/without-extension', () => {
     const front = octetString(new Uint8Array(5));
     const wanted = sequence(oid('1.2.3'), octetString(new Uint8Array(3)));
     const tbs = (...list: Uint8Array[]): Uint8Array => sequence(front, explicit(3, sequence(...list)));
-    for (const size of [0, 90, 110, 130, 230, 250, 300, 65_500, 65_540, 70_000]) {
+    // Around every length at which another one begins, of each part of the whole.
+    const sizes = [0, 250, 65_300].flatMap((from) => Array.from({ length: 250 }, (_, i) => from + i));
+    for (const size of sizes) {
       const other = sequence(oid('1.2.4'), octetString(new Uint8Array(size).fill(7)));
       for (const list of [
         [wanted, other],
         [other, wanted],
-        [other, wanted, other],
       ]) {
-        const kept = list.filter((one) => one !== wanted);
         const without = withoutExtension(tbs(...list), oid('1.2.3')) ?? new Uint8Array();
-        expect(concat([without]), String(size)).to.deep.equal(tbs(...kept));
+        expect(equalBytes(without, tbs(other)), String(size)).to.equal(true);
       }
     }
   });
