@@ -1,6 +1,6 @@
 /** Programs of others that Go builds once and that are kept below node_modules, and how they are started. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { own, stop } from './process.ts';
@@ -31,10 +31,15 @@ export function findGoProgram(
     return undefined;
   }
   log(`building ${title} ${version} with Go, once (some two minutes) …`);
+  // Another process may build it at this moment: what is found there is whole.
+  const unfinished = `${folder}.${process.pid}`;
   try {
-    mkdirSync(folder, { recursive: true });
-    const env = { ...process.env, GOBIN: folder };
+    mkdirSync(unfinished, { recursive: true });
+    const env = { ...process.env, GOBIN: unfinished };
     execFileSync('go', ['install', `${path}@${version}`], { env, stdio: 'ignore' });
+    mkdirSync(folder, { recursive: true });
+    renameSync(join(unfinished, name), program);
+    rmSync(unfinished, { recursive: true, force: true });
     return program;
   } catch {
     log(`no comparison with ${title}: Go could not build it here`);
