@@ -58,7 +58,7 @@ describe('cli/serve: signals', function () {
   it('ends when it is asked to at any moment of its start, or killed, and starts again', async () => {
     const time = await startTime();
     const signals = ['SIGTERM', 'SIGINT', 'SIGKILL', 'SIGQUIT'] as const;
-    const moments = 16;
+    const moments = 12;
     for (let moment = 0; moment < moments; moment++) {
       const signal = signals[moment % signals.length] ?? 'SIGTERM';
       const service = start();

@@ -108,7 +108,7 @@ describe('service: logs that follow each other, under load and killed', function
     begin();
     const all = changesOf(library, data, words);
     expect(namesIn(data).length).to.equal(2);
-    const every = process.env['EVERY_STEP'] === 'yes' ? 1 : Math.ceil(all / 24);
+    const every = process.env['EVERY_STEP'] === 'yes' ? 1 : Math.ceil(all / 12);
     const kills = new Map<string, () => unknown>();
     for (let at = 1 + Math.floor(Math.random() * every); at <= all; at += every)
       kills.set(`${at}`, () => runKilledAt(library, data, at, words));

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -20,15 +20,15 @@ import { skipUnless } from '../../support/skipped.ts';
 
 describe('mayfly ca and keys', function () {
   this.timeout(120_000);
+  /** Made once, and copied for each test. */
+  let made: string;
   let scratch: string;
   let issuer: TestIssuer;
   let service: MayflyProcess | undefined;
 
-  before(async () => (issuer = await startIssuer()));
-  after(() => issuer.close());
-
-  beforeEach(async () => {
-    scratch = await mkdtemp(join(tmpdir(), 'mayfly-ca-'));
+  before(async () => {
+    issuer = await startIssuer();
+    scratch = made = await mkdtemp(join(tmpdir(), 'mayfly-ca-'));
     for (const [name, secret] of [
       ['pass', 'of the server'],
       ['root-passphrase', 'of the root'],
@@ -37,14 +37,22 @@ describe('mayfly ca and keys', function () {
     ] as const)
       await writeFile(join(scratch, name), `${secret}\n`, { mode: 0o600 });
     const words = ['--root-key-out', 'root.key.pem', '--passphrase-file', 'pass'];
-    const made = await run('init', '--data', 'data', ...words, '--root-passphrase-file', 'root-passphrase');
-    expect(made.code, made.stderr).to.equal(0);
-    expect(made.stdout).to.include('encrypted with a passphrase of its own');
+    const init = await run('init', '--data', 'data', ...words, '--root-passphrase-file', 'root-passphrase');
+    expect(init.code, init.stderr).to.equal(0);
+    expect(init.stdout).to.include('encrypted with a passphrase of its own');
     await writeFile(path('data', 'config.yaml'), emailConfig(issuer.url));
     const root = (await readFile(path('data', 'ca', 'chain.pem'), 'utf8')).split(
       /(?<=END CERTIFICATE-----\n)/,
     );
     await writeFile(path('root.pem'), root.at(-1) ?? '');
+  });
+  after(async () => {
+    await issuer.close();
+    await rm(made, { recursive: true });
+  });
+  beforeEach(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'mayfly-ca-'));
+    await cp(made, scratch, { recursive: true });
   });
   afterEach(async () => {
     await stop();

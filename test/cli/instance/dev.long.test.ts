@@ -319,12 +319,12 @@ describe('mayfly dev', function () {
     const first = await startDev({ data: join(directory, 'timed') });
     const length = performance.now() - begin;
     await first.stop('SIGKILL');
-    for (let part = 1; part <= 5; part++) {
+    for (let part = 1; part <= 3; part++) {
       const data = join(directory, `killed-${part}`);
       const child = spawn(process.execPath, mayflyWords(['dev', ...ANYWHERE, '--data', data]), {
         stdio: 'ignore',
       });
-      await delay((length * part) / 5);
+      await delay((length * part) / 3);
       child.kill('SIGKILL');
       await once(child, 'exit');
       running = await startDev({ data });

@@ -115,8 +115,8 @@ describe('damage of a large stored log', function () {
       expect(await verdict(test.directory, () => undefined, judge)).to.equal('ok');
     });
     for (const [kind, [spoil, says]] of Object.entries(COMMON)) {
-      // Each check takes half a minute: what is the same for both kinds of log is tried with the other one.
-      if (kind.includes('index.db')) continue;
+      // Each check takes long: what is the same for both kinds of log is tried with the other one.
+      if (/index\.db|cut off|gone/.test(kind)) continue;
       it(`is found: ${kind}`, async () => {
         expect(await verdict(test.directory, spoil, judge)).to.match(says);
       });
