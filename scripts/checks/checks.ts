@@ -26,7 +26,7 @@ const FROM_BUILD = ['mocha', '--config', '.mocharc.built.json', '--no-parallel']
 /** The tests from source, properties with all their runs. */
 export const SHORT_TESTS = suite('npm test', ['npm', 'test'], npmRun('test:file', '--'));
 
-/** What several of the others would build first is there already, and is not written again. */
+/** Checks the types as it compiles. What several of the others would build first is there already, and is not written again. */
 export const BUILD: Check = { name: 'npm run build', command: npmRun('build') };
 
 /** Whole programs, outside judges, tarballs, storms of requests. The rows of `npm run interop` are among these and the short ones
@@ -39,10 +39,7 @@ const ON_OLDEST = ['-g', 'the first certificate|keys that anybody can use'];
 
 /** What judges no time and runs beside the long tests, one after the other. */
 export const BESIDE: readonly Check[] = [
-  {
-    name: 'npm run lint (rules, layers, formatting) and npm run types',
-    command: ['sh', '-c', 'npm run --silent lint && npm run --silent types'],
-  },
+  { name: 'npm run lint (rules, layers, formatting)', command: npmRun('lint') },
   {
     name: 'benchmark, smoke run, which leaves no file behind',
     command: [
