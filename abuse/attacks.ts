@@ -27,6 +27,9 @@ export interface Attack {
   readonly run: (target: AttackedService, until: AbortSignal) => Promise<void>;
   /** Whether the service gets the signal to end while the attack goes on. */
   readonly endsService?: boolean;
+  /** Whether it is memory that it is after. The service is started anew for it: what other attacks left is used again, and would
+   * hide what this one takes. */
+  readonly fillsMemory?: boolean;
   /** Whether attackers and honest signers are clients of one proxy, whose connection they share. */
   readonly throughProxy?: boolean;
 }
@@ -138,9 +141,10 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'unfinished-bodies',
-    what: '300 connections send 255 KiB of a body, the last of it in small chunks, and no more',
+    fillsMemory: true,
+    what: '1,500 connections send 255 KiB of a body, the last of it in small chunks, and no more',
     run: ({ url }, until) =>
-      keepOpen(url, { count: 300 }, until, (socket) => {
+      keepOpen(url, { count: 1500 }, until, (socket) => {
         socket.write(request(`POST ${SIGN}`, [`Content-Length: ${256 * KIB}`]));
         socket.write(Buffer.alloc(200 * KIB, ' '));
         // In pieces of a kilobyte, so that the memory is filled to the last one.
@@ -167,6 +171,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'big-heads',
+    fillsMemory: true,
     what: '2,000 connections send 60 KB of headers and do not end them',
     run: ({ url }, until) =>
       keepOpen(url, { count: 2000 }, until, (socket) => {
@@ -175,15 +180,17 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'hidden-heads',
-    what: '2,000 connections send one request and behind it, in the same segment, 60 KB of a head that they do not end',
+    fillsMemory: true,
+    what: '4,000 connections send one request and behind it, in the same segment, 60 KB of a head that they do not end',
     run: ({ url }, until) =>
-      keepOpen(url, { count: 2000 }, until, (socket) => {
+      keepOpen(url, { count: 4000 }, until, (socket) => {
         const head = `POST ${SIGN} HTTP/1.1\r\nHost: a\r\nX-A: ${'a'.repeat(60_000)}`;
         socket.write(Buffer.concat([request('GET /healthz'), Buffer.from(head)]));
       }),
   },
   {
     name: 'kept-heads',
+    fillsMemory: true,
     what: '1,000 connections send heads of 60 KB in two pieces, the bulk in another header each time, and stay',
     run: ({ url }, until) =>
       keepOpen(url, { count: 1000, perSecond: 400 }, until, async (socket) => {
@@ -200,15 +207,17 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'unfinished-trailers',
-    what: '2,000 connections send 60 KB of a trailer behind a body in chunks, and do not end it',
+    fillsMemory: true,
+    what: '4,000 connections send 60 KB of a trailer behind a body in chunks, and do not end it',
     run: ({ url }, until) =>
-      keepOpen(url, { count: 2000 }, until, (socket) => {
+      keepOpen(url, { count: 4000 }, until, (socket) => {
         const body = request(`POST ${SIGN}`, ['Transfer-Encoding: chunked']);
         socket.write(Buffer.concat([body, Buffer.from(`0\r\nX: ${'a'.repeat(60_000)}`)]));
       }),
   },
   {
     name: 'unread-heads',
+    fillsMemory: true,
     what: '1,200 connections leave answers unread until the kernel takes no more, and then send heads of 60 KB',
     run: ({ url }, until) =>
       keepOpen(url, { count: 1200, perSecond: 120 }, until, async (socket) => {
@@ -234,6 +243,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'unread-tiles',
+    fillsMemory: true,
     what: '4 connections ask for entries in 5,680 bytes, all at once on each of them, and read nothing',
     run: ({ url, logUrl }, until) =>
       keepOpen(url, { count: 4, perSecond: 3 }, until, (socket) => {
@@ -278,6 +288,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'hanging-issuer',
+    fillsMemory: true,
     what: '600 connections send tokens of a configured issuer that does not answer, with keys of 200 KiB',
     run: ({ url, hangingIssuer, keyId }, until) =>
       keepOpen(url, { count: 600 }, until, (socket) => {

@@ -147,6 +147,7 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-indexed-heads',
+    fillsMemory: true,
     what: '1,000 connections begin 8 calls each, with 50 headers of one byte on the wire, and come back when they are closed',
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 1000, perSecond: 400 }, until, (socket) => {
@@ -162,6 +163,7 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-half-heads',
+    fillsMemory: true,
     what: '1,500 connections send 12 KB of a head over HTTP/2 and do not end it',
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 1500 }, until, (socket) => {
@@ -171,6 +173,7 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-unread-streams',
+    fillsMemory: true,
     what: '600 connections make 32 calls each and open no window for the answers',
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 600, perSecond: 200 }, until, (socket) => {
@@ -195,6 +198,7 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-half-messages',
+    fillsMemory: true,
     what: '300 connections begin 4 messages of 255 KiB each and do not end them',
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 300, perSecond: 200 }, until, async (socket) => {
@@ -210,6 +214,7 @@ export const HTTP2_ATTACKS: readonly Attack[] = [
   },
   {
     name: 'h2-kept-segments',
+    fillsMemory: true,
     what: '500 connections leave 7 calls open, and send a few bytes for one of them with 45 KB for others, again and again',
     run: ({ grpcUrl }, until) =>
       keepOpen(grpcUrl, { count: 500, perSecond: 500 }, until, async (socket) => {

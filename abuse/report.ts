@@ -38,6 +38,7 @@ export function printMeasured(measured: AttackMeasurement, faults: readonly stri
   );
   console.log(`  after   ${stretch(after)}, ${megabytes(memory.after)} MB`);
   if (measured.endMs !== undefined) console.log(`  end     ${measured.endMs.toFixed(0)} ms`);
+  if (!measured.hasArrived) console.log('  not all of the attack was sent: its memory proves nothing');
   if (processorShare < 0.9) console.log(`  ${busy(measured)}`);
   for (const fault of faults) console.log(`  FAILED: ${fault.trimEnd()}`);
 }

@@ -31,6 +31,9 @@ if (options.list) {
 /** Milliseconds between an attack and the quiet period after it. */
 const SETTLE = 300;
 
+/** Milliseconds that attackers of memory get to send all of it: they have the lowest priority. */
+const ARRIVAL = 60_000;
+
 const environment = await Environment.make();
 process.once('exit', () => {
   void target.stop('SIGKILL');
@@ -39,8 +42,9 @@ let target = await Target.start(environment, options.workers);
 const honest = new HonestClients(environment.issuer, environment.entryKey);
 /** Every attempt, also the first of an attack that failed it and passed the second. */
 const seen: Attempt[] = [];
-/** Resident bytes before the first attack. */
+/** Resident bytes of the service before the first attack on it, and whether there was one. */
 let rest = 0;
+let isFresh = true;
 let failed = 0;
 
 /** Runs one attack; `before` is the quiet period before it. */
@@ -60,12 +64,13 @@ async function attack(chosen: Attack, before: Phase): Promise<AttackMeasurement>
 }
 
 async function attackVia(
-  { name, endsService = false }: Attack,
+  { name, endsService = false, fillsMemory = false }: Attack,
   before: Phase,
   via: { readonly proxyUrl: string; readonly signers: ProxiedSigners } | undefined,
 ): Promise<AttackMeasurement> {
   const usedToken = await honest.useToken(target.address);
-  const memory = { rest, before: target.memory, peak: 0, after: 0 };
+  const memory = { isFresh, rest, before: target.memory, peak: 0, after: 0 };
+  isFresh = false;
   const watch = setInterval(() => (memory.peak = Math.max(memory.peak, target.memory)), 50);
   const [processor, logBytes, began] = [target.processor, target.logBytes, performance.now()];
   const attacked = { ...target.address, usedToken, proxyUrl: via?.proxyUrl };
@@ -73,6 +78,7 @@ async function attackVia(
   const during = await honest.work(target.address, options.seconds, via?.signers);
   const [now, seconds] = [target.processor, (performance.now() - began) / 1000];
   const logBytesPerSecond = (target.logBytes - logBytes) / seconds;
+  const hasArrived = !fillsMemory || (await arrivalOf(attacker.firstLine, via));
   const ran = target.isRunning;
   const endMs = endsService ? await endOf(target) : undefined;
   await attacker.stop();
@@ -84,7 +90,18 @@ async function attackVia(
   memory.after = target.memory;
   const shares = { processorShare: shareOf(processor, now), shareAfter: shareOf(settled, target.processor) };
   const isRunning = ran && target.isRunning;
-  return { attack: name, before, during, after, memory, logBytesPerSecond, isRunning, endMs, ...shares };
+  const phases = { before, during, after, memory, logBytesPerSecond };
+  return { attack: name, ...phases, hasArrived, isRunning, endMs, ...shares };
+}
+
+/** Waits until attackers of memory have sent all of it, and the service has read it: honest requests come after it in line. Resolves to whether it came to that. */
+async function arrivalOf(
+  sent: Promise<string>,
+  via: { readonly signers: ProxiedSigners } | undefined,
+): Promise<boolean> {
+  const hasArrived = await Promise.race([sent.then(() => true), sleep(ARRIVAL, false, { ref: false })]);
+  await honest.work(target.address, 2, via?.signers);
+  return hasArrived;
 }
 
 /** The part of the time between two looks in which the service ran, of that in which it was ready to. */
@@ -126,7 +143,8 @@ function startProcess(
 
 /** Runs an attack, and once more if it failed: the machine may have stalled. Resolves to the quiet period after it. */
 async function judge(chosen: Attack, before: Phase): Promise<Phase> {
-  for (let quiet = before, attempt = 1; ; attempt++) {
+  const needsFresh = chosen.fillsMemory === true && !isFresh;
+  for (let quiet = needsFresh ? await startAnew() : before, attempt = 1; ; attempt++) {
     const measured = await attack(chosen, quiet);
     const faults = faultsOf(measured, options.maxGrowth);
     seen.push({ attempt, measured, faults });
@@ -144,7 +162,9 @@ async function startAnew(): Promise<Phase> {
   await target.stop('SIGKILL');
   target = await Target.start(environment, options.workers);
   await honest.work(target.address, 1);
-  return honest.work(target.address, options.quietSeconds);
+  const quiet = await honest.work(target.address, options.quietSeconds);
+  [rest, isFresh] = [target.memory, true];
+  return quiet;
 }
 
 /** Of other systems than Linux, the loopback network has no address for the proxy. */

@@ -5,6 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** What an attacker does with one connection. */
 export type Behaviour = (socket: Socket) => Promise<void> | void;
 
+let noteArrival: () => void = () => undefined;
+
+/** Resolves when as many connections as an attack keeps have sent all that they were to send, or were closed for it. Of a process that makes one
+ * attack. */
+export const arrival = new Promise<void>((resolve) => {
+  noteArrival = resolve;
+});
+
 /** Keeps `count` connections to `url` open until `until`: when one ends, another begins, at most `perSecond` of them. */
 export async function keepOpen(
   url: string,
@@ -13,10 +21,14 @@ export async function keepOpen(
   behave: Behaviour,
 ): Promise<void> {
   const { hostname, port } = new URL(url);
+  let missing = count;
+  const noteSent = (): void => {
+    if (--missing === 0) noteArrival();
+  };
   const place = async (): Promise<void> => {
     while (!until.aborted) {
       await pace(perSecond);
-      await oneConnection(Number(port), hostname, until, behave);
+      await oneConnection(Number(port), hostname, until, behave, noteSent);
     }
   };
   await Promise.all(Array.from({ length: count }, place));
@@ -41,6 +53,7 @@ async function oneConnection(
   host: string,
   until: AbortSignal,
   behave: Behaviour,
+  noteSent: () => void,
 ): Promise<void> {
   const socket = connect({
     port,
@@ -67,7 +80,11 @@ async function oneConnection(
       ),
       ended,
     ]);
-    if (connected === true) await behave(socket);
+    if (connected === true) {
+      await behave(socket);
+      while (socket.writableLength > 0 && !socket.destroyed) await sleep(20);
+      noteSent();
+    }
     await ended;
   } finally {
     until.removeEventListener('abort', end);

@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import type { ServedClients, Phase } from '../../abuse/honest-clients.ts';
 import { faultLines } from '../../abuse/report.ts';
-import { faultsOf, isTooBusy, type AttackMeasurement } from '../../abuse/verdict.ts';
+import {
+  faultsOf,
+  isTooBusy,
+  MAX_ATTACK_GROWTH,
+  MAX_MEMORY_GROWTH,
+  type AttackMeasurement,
+} from '../../abuse/verdict.ts';
 
 const served = (over: Partial<ServedClients> = {}): ServedClients => ({
   served: 100,
@@ -19,8 +25,9 @@ const measured = (over: Partial<AttackMeasurement> = {}): AttackMeasurement => (
   before: stretch(),
   during: stretch({ p99: 250 }, { p99: 269 }),
   after: stretch(),
-  memory: { rest: 250e6, before: 350e6, peak: 549e6, after: 400e6 },
+  memory: { isFresh: false, rest: 250e6, before: 350e6, peak: 250e6 + MAX_MEMORY_GROWTH, after: 400e6 },
   logBytesPerSecond: 20_000,
+  hasArrived: true,
   isRunning: true,
   processorShare: 1,
   shareAfter: 1,
@@ -50,8 +57,22 @@ describe('abuse/verdict', () => {
       '1 of 40 honest reading requests were refused after the attack: 429',
     ],
     [
-      { memory: { rest: 250e6, before: 350e6, peak: 551e6, after: 400e6 } },
-      'resident memory grew from 250 to 551 MB',
+      {
+        memory: {
+          isFresh: false,
+          rest: 250e6,
+          before: 350e6,
+          peak: 251e6 + MAX_MEMORY_GROWTH,
+          after: 400e6,
+        },
+      },
+      `resident memory grew from 250 to ${251 + MAX_MEMORY_GROWTH / 1e6} MB`,
+    ],
+    [
+      {
+        memory: { isFresh: true, rest: 250e6, before: 250e6, peak: 251e6 + MAX_ATTACK_GROWTH, after: 300e6 },
+      },
+      `resident memory grew from 250 to ${251 + MAX_ATTACK_GROWTH / 1e6} MB`,
     ],
     [{ logBytesPerSecond: 9_000_000 }, 'the service log grew by 9000 kB a second'],
   ];
