@@ -42,7 +42,7 @@ export async function bundleCommand(
     // The command is imported first, so that nothing in the file has to wait to be called for: unused exports are left out.
     stdin: {
       contents: `import { register } from './${name}.js';
-        import { take } from '${CHOSEN}';
+        import { take } from ${JSON.stringify(CHOSEN)};
         take(register);
         export { main } from './main.js';`,
       resolveDir: join(dist, 'cli'),
@@ -80,7 +80,7 @@ export async function bundleThread(dist: string, file: string): Promise<Bundle> 
   return { path, text: outputFiles.map((output) => output.text).join('') };
 }
 
-/** Modules that ask where they lie are told where they would lie, seen from the folder `out` of the bundle. */
+/** A module that asks where it lies finds where it would lie, seen from the folder `out` of the bundle. */
 const withPlaces = (dist: string, out: string): Plugin => ({
   name: 'places',
   setup: (plugin) => {

@@ -55,7 +55,7 @@ describe('bin/compiled.js', function () {
     expect(run('quick')).to.equal('1111 quick function\n');
   });
 
-  it('tells a file where it lies', () => {
+  it('lets a file know where it lies', () => {
     writeFileSync(
       bundle,
       '(function (require, module, exports, __filename) { exports.main = () => console.log(__filename); })',
