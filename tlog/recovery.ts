@@ -67,22 +67,21 @@ export interface RecoveredLog {
 
 /** The first half: takes the stores, and holds them to one log with one history. Throws {@link LogError}. */
 export async function inspectLog(sources: LogSources): Promise<InspectedLog> {
-  const { commits } = sources.stores;
-  for (let left = INSPECTED_AGAIN, before = -1; ; left--) {
-    const state = await commits.load();
-    try {
-      return await inspect(sources, state);
-    } catch (error) {
-      // Others may have gone on since, and written tiles of what came then: that looks as if this store was an old one.
-      const isAhead = error instanceof LogError && error.code === 'LOG_ROLLED_BACK';
-      if (commits.shared === undefined || !isAhead || left === 0 || state.head.size === before) throw error;
-      before = state.head.size;
-    }
-  }
+  return inspect(sources, await sources.stores.commits.load());
 }
 
-/** How often a log that others write is looked at again. */
-const INSPECTED_AGAIN = 5;
+/** Whether others have brought the log to at least `size` since it was loaded with the head `known`. That their entries continue those of `known` is shown before anything is signed. */
+async function hasGrown({ shared }: CommitStore, known: Head, size: number): Promise<boolean> {
+  if (shared === undefined) return false;
+  try {
+    const newer = await shared.newerThan(known);
+    return newer !== undefined && newer.head.size >= size;
+  } catch (error) {
+    // More than can be read at once was added behind it.
+    if (error instanceof LogError && error.code === 'LOG_STALE') return true;
+    throw error;
+  }
+}
 
 async function inspect(sources: LogSources, state: LoadedState): Promise<InspectedLog> {
   const { directory, log, stores } = sources;
@@ -93,7 +92,8 @@ async function inspect(sources: LogSources, state: LoadedState): Promise<Inspect
   const unconfirmed = isBound
     ? []
     : requireUnedited(log, await evidenceOf(log.entries, state, checkpoint, stores.tiles));
-  const opening = { log, state, edge, tiles: stores.tiles, checkpoint };
+  const hasGrownTo = (size: number): Promise<boolean> => hasGrown(stores.commits, state.head, size);
+  const opening = { log, state, edge, tiles: stores.tiles, checkpoint, hasGrownTo };
   const warnings = [...unconfirmed, ...(await refuseRollback(opening))];
   if (sources.anchor !== undefined)
     warnings.push(...(await sources.anchor.inspect(state.head, rootsOf(log.entries, edge, stores.tiles))));

@@ -29,10 +29,12 @@ interface Opening {
   readonly state: LoadedState;
   readonly edge: TreeEdge;
   readonly tiles: TileStore;
+  /** Whether the store has a head of at least that size by now: asked after a tile beyond `state` was found, which another writer may have put since. */
+  readonly hasGrownTo?: (size: number) => Promise<boolean>;
 }
 
 /** What says how large a log is and was. */
-interface Kept extends Pick<Opening, 'log' | 'state'> {
+interface Kept extends Pick<Opening, 'log' | 'state' | 'hasGrownTo'> {
   readonly tiles: Pick<TileStore, 'get'>;
 }
 
@@ -73,7 +75,7 @@ export async function refuseLoss({
 
 async function requireLargest(
   signed: VerifiedCheckpoint | string | undefined,
-  { log, state, tiles }: Kept,
+  { log, state, tiles, hasGrownTo }: Kept,
 ): Promise<void> {
   const { size } = state.head;
   const { atLeast = 0 } = state.loss ?? {};
@@ -82,7 +84,8 @@ async function requireLargest(
     throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
   const isThere = async (path: string): Promise<boolean> => (await tiles.get(path)) !== undefined;
   const beyond = await tileBeyond(size, log.entries.bundle, isThere);
-  if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);
+  if (beyond === undefined || (await hasGrownTo?.(beyond.size)) === true) return;
+  throw smaller(state, beyond.size, beyond.path);
 }
 
 /** What a checkpoint of this log says; a sentence when it is none. Older versions did not sync the file, so after a

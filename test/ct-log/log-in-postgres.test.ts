@@ -6,6 +6,7 @@ import { parseCertificate } from '../../core/certificate.ts';
 import type { CtLog } from '../../ct-log/ct-log.ts';
 import { Submissions } from '../../ct-log/submission/submissions.ts';
 import { SubmittedChains } from '../../ct-log/submission/submitted-chain.ts';
+import { LogError } from '../../tlog/core/log-error.ts';
 import { fileTileStore } from '../../tlog/store/file-tile-store.ts';
 import { migrate } from '../../tlog/store/postgres-schema.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
@@ -74,6 +75,49 @@ describe('a certificate log whose history is in PostgreSQL', () => {
     } finally {
       await Promise.all(submissions.map((some) => some.close()));
     }
+  });
+
+  it('is opened while others write so much meanwhile that there are always tiles beyond what was read', async function () {
+    this.timeout(60_000);
+    const other = await replica('a');
+    let next = 0;
+    const append = async (count: number): Promise<void> => {
+      const added = Array.from({ length: count }, () => other.append(entry(next++)));
+      for (const one of added) ledger.note(await one);
+    };
+    await append(300);
+    const directory = join(test.root, 'b');
+    cpSync(test.directory, directory, { recursive: true });
+    const tiles = fileTileStore(test.directory);
+    let isOpen = false;
+    const slow = {
+      ...tiles,
+      get: async (path: string): Promise<Uint8Array | undefined> => {
+        const beyond = /^tile\/(?:0|data)\/(\d{3})$/.exec(path)?.[1];
+        if (isOpen || beyond === undefined) return tiles.get(path);
+        // What is asked for is put first.
+        while ((await tiles.get(path)) === undefined) {
+          await append(64);
+          await turn();
+        }
+        return tiles.get(path);
+      },
+    };
+    const log = await test.open({ directory, signers: ledger.watch(test.signers), stores: { tiles: slow } });
+    isOpen = true;
+    open.push(log);
+    ledger.note(await log.append(entry(next++)));
+    await Promise.all(open.splice(0).map((one) => one.close()));
+    await ledger.expectKept(test.directory);
+  });
+
+  it('is not opened where a tile shows that it was larger than the database says', async () => {
+    const log = await replica('a');
+    ledger.note(await log.append(entry(0)));
+    await Promise.all(open.splice(0).map((one) => one.close()));
+    await fileTileStore(test.directory).put('tile/0/000', new Uint8Array(8192));
+    const failure: unknown = await replica('b').catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_ROLLED_BACK');
   });
 
   it('is written by three at once: nothing is lost, nothing is forked, and each shows what the others logged', async function () {
