@@ -1,15 +1,17 @@
 /**
  * Connections to PostgreSQL for what must be exact: each question has its own deadline, after which the connection is
- * destroyed and never used again; every failure says whether what was asked may have been done; warnings of the server
+ * destroyed and never used again, as it is after an answer that is not that to its question; every failure says whether what was asked may have been done; warnings of the server
  * are counted, because it says by a warning alone that a commit was not replicated. The client library is loaded with
  * the first connection.
  */
 import { randomBytes } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import type { Client, ClientConfig, QueryConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import { isLoopbackHostname } from '../core/loopback.ts';
 import { MayflyError, messageOf } from '../core/errors.ts';
+import { Question, Stray, type Form, type Message, type Row } from './postgres-question.ts';
 import { readSecretFile } from './secret-file.ts';
 
 /**
@@ -113,8 +115,7 @@ export function placeName({ url }: Pick<PostgresPlace, 'url'>): string {
   return `PostgreSQL at ${at}/${database}${schema === DEFAULT_SCHEMA ? '' : ` (schema ${schema})`}`;
 }
 
-/** One row of an answer. */
-export type Row = Readonly<Record<string, unknown>>;
+export type { Row } from './postgres-question.ts';
 
 /** A session of its own with the server: one question after the other. */
 export interface PostgresConnection {
@@ -125,10 +126,17 @@ export interface PostgresConnection {
   readonly warnings: number;
   /** Whether it cannot be used any more. */
   readonly isGone: boolean;
-  /** The rows. Rejects with {@link PostgresFault}. `name` has the statement prepared once. */
-  query(text: string, values?: readonly unknown[], name?: string): Promise<readonly Row[]>;
-  /** Several statements without values, the rows of the last one. */
+  /** The rows of one statement. Rejects with {@link PostgresFault}. `name` has the statement prepared once; `deadlineMs` is for it in the place of the session's. */
+  query(
+    text: string,
+    values?: readonly unknown[],
+    name?: string,
+    deadlineMs?: number,
+  ): Promise<readonly Row[]>;
+  /** Several statements without values, the rows of the last one. What the server refuses of it is `UNKNOWN`, and ends the session. */
   script(text: string): Promise<readonly Row[]>;
+  /** The same for one that the server takes alone only, such as VACUUM, and that has no rows. */
+  alone(text: string): Promise<void>;
   /** Ends the session in order, or after a second at once. Never rejects. */
   close(): Promise<void>;
   /** Ends the session at once. */
@@ -177,12 +185,11 @@ export async function connectPostgres(
     connectionTimeoutMillis: deadlineMs,
     keepAlive: true,
     options: [...options, '-c default_transaction_isolation=read\\ committed'].join(' '),
-    types: { getTypeParser: parserOf },
   };
   const password = await readSecretFile(place.passwordFile, 'password of the database', () => undefined);
   if (password !== undefined) config.password = password;
-  const session = new Session(new pg.Client(config), address, deadlineMs);
-  await session.open(nonce);
+  const session = new Session(new pg.Client(config), address, deadlineMs, nonce);
+  await session.open();
   return session;
 }
 
@@ -213,6 +220,9 @@ const parserOf = (oid: number): Parser => PARSERS.get(oid) ?? ((text) => text);
 /** States of the server after which nothing was done. */
 const REFUSALS = /^(?:0A|22|23|25|26|28|34|3D|3F|40|42|53|54|55)|^57014$/;
 
+/** What the server says of itself at any time. */
+const UNASKED: ReadonlySet<string> = new Set(['notice', 'notification', 'parameterStatus']);
+
 class Session implements PostgresConnection {
   readonly address: PostgresAddress;
   pid = 0;
@@ -220,64 +230,119 @@ class Session implements PostgresConnection {
   isGone = false;
   readonly #client: Client;
   readonly #deadlineMs: number;
+  /** Of this session alone; its questions are numbered. */
+  readonly #nonce: string;
+  #asked = 0;
+  readonly #prepared = new Set<string>();
+  /** The one whose answer arrives. */
+  #open: Question | undefined;
   #last: Promise<undefined> | undefined;
 
-  constructor(client: Client, address: PostgresAddress, deadlineMs: number) {
+  constructor(client: Client, address: PostgresAddress, deadlineMs: number, nonce: string) {
     this.#client = client;
     this.address = address;
     this.#deadlineMs = deadlineMs;
+    this.#nonce = nonce;
     client.on('notice', () => this.warnings++);
     // Without a listener a cut of an idle connection would end the process.
-    client.on('error', () => (this.isGone = true));
-    client.on('end', () => (this.isGone = true));
+    client.on('error', (error) => {
+      this.#ended(error);
+    });
+    client.on('end', () => {
+      this.#ended(ended());
+    });
   }
 
-  async open(nonce: string): Promise<void> {
+  #ended(error: unknown): void {
+    this.isGone = true;
+    this.#open?.handleError(error);
+  }
+
+  async open(): Promise<void> {
     try {
-      await this.#inTime(this.#client.connect());
+      await this.#inTime(this.#connect(), this.#deadlineMs);
       const [row] = await this.query(
         "SELECT pg_backend_pid() AS pid, coalesce(current_setting('mayfly.session', true), '') AS session",
       );
-      if (row?.['session'] !== nonce) throw pooler();
+      if (row?.['session'] !== this.#nonce) throw pooler();
       this.pid = Number(row['pid']);
     } catch (error) {
       this.destroy();
       const fault = this.#faultOf(error);
-      // PgBouncer refuses what it does not pass on.
-      if (fault.sqlState === '08P01') throw pooler();
+      // PgBouncer refuses what it does not pass on. The server has the same code for bytes that it does not understand.
+      if (fault.sqlState === '08P01' && fault.message.includes('startup parameter')) throw pooler();
       throw fault.code === 'UNKNOWN' && fault.hint === undefined ? unreachable(fault) : fault;
     }
   }
 
-  async query(sql: string, values: readonly unknown[] = [], name?: string): Promise<readonly Row[]> {
-    const config: QueryConfig = { text: sql, values: [...values], ...(name === undefined ? {} : { name }) };
-    return this.#ask(() => this.#client.query<Row>(config));
+  async #connect(): Promise<void> {
+    const { connection } = this.#client as unknown as {
+      readonly connection: EventEmitter & { readonly stream: Socket };
+    };
+    connection.once('sslconnect', () => {
+      endOnFaults(connection.stream);
+    });
+    const connected = this.#client.connect();
+    if (this.address.sslmode === 'disable') endOnFaults(connection.stream);
+    await connected;
+    connection.on('message', (message: Message) => {
+      this.#heard(message);
+    });
   }
 
-  async script(sql: string): Promise<readonly Row[]> {
-    return this.#ask(() => this.#client.query<Row>(sql));
+  #heard(message: Message): void {
+    if (UNASKED.has(message.name)) return;
+    const question = this.#open;
+    const belongs = question?.take(message) === true;
+    if (question?.isOver === true) this.#open = undefined;
+    if (!belongs) this.destroy();
+  }
+
+  async query(
+    text: string,
+    values: readonly unknown[] = [],
+    name?: string,
+    deadlineMs = this.#deadlineMs,
+  ): Promise<readonly Row[]> {
+    return this.#ask('statement', text, { values, name, deadlineMs });
+  }
+
+  async script(text: string): Promise<readonly Row[]> {
+    return this.#ask('script', text);
+  }
+
+  async alone(text: string): Promise<void> {
+    await this.#ask('alone', text);
+    // The answer to this has a tag: it shows that the one before was no other one's.
+    await this.query('SELECT 1');
   }
 
   /** One after the other: the deadline of each begins when it is sent. */
-  async #ask(send: () => Promise<unknown>): Promise<readonly Row[]> {
+  async #ask(
+    form: Form,
+    text: string,
+    { values = [], name, deadlineMs = this.#deadlineMs }: AskOptions = {},
+  ): Promise<readonly Row[]> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#last = promise;
     await before;
     try {
-      return await this.#answer(send);
+      const tag = `${this.#nonce} ${this.#asked++}`;
+      const reading = { prepared: this.#prepared, keepsTags: this.pid !== 0, parserOf };
+      return await this.#answer(new Question({ form, text, values, name, tag }, reading), deadlineMs);
     } finally {
       resolve(undefined);
     }
   }
 
-  async #answer(send: () => Promise<unknown>): Promise<readonly Row[]> {
+  async #answer(question: Question, deadlineMs: number): Promise<readonly Row[]> {
     try {
       if (this.isGone) throw ended();
       this.#stream?.ref?.();
-      const answer = await this.#inTime(send());
-      const last = (Array.isArray(answer) ? answer.at(-1) : answer) as { readonly rows: readonly Row[] };
-      return last.rows;
+      this.#open = question;
+      this.#client.query(question);
+      return await this.#inTime(question.answer, deadlineMs);
     } catch (error) {
       const fault = this.#faultOf(error);
       if (fault.code === 'UNKNOWN') this.destroy();
@@ -289,14 +354,12 @@ class Session implements PostgresConnection {
   }
 
   /** A question that is late is never waited for again, and its connection is useless: the answer to another one could be its. */
-  async #inTime<T>(work: Promise<T>): Promise<T> {
+  async #inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(
-          new PostgresFault('UNKNOWN', `${this.#name} did not answer within ${this.#deadlineMs / 1000} s`),
-        );
-      }, this.#deadlineMs);
+        reject(new PostgresFault('UNKNOWN', `${this.#name} did not answer within ${deadlineMs / 1000} s`));
+      }, deadlineMs);
     });
     work.catch(() => undefined);
     try {
@@ -318,9 +381,11 @@ class Session implements PostgresConnection {
 
   #faultOf(error: unknown): PostgresFault {
     if (error instanceof PostgresFault) return error;
-    const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown };
+    const said = error instanceof Stray ? error.cause : error;
+    const { code, severity } = (said ?? {}) as { readonly code?: unknown; readonly severity?: unknown };
     const sqlState = typeof severity === 'string' && typeof code === 'string' ? code : undefined;
-    const isRefusal = sqlState !== undefined && severity === 'ERROR' && REFUSALS.test(sqlState);
+    const isRefusal =
+      said === error && sqlState !== undefined && severity === 'ERROR' && REFUSALS.test(sqlState);
     // Before there is a session, there is nothing that could have been done.
     const isRefusedLogin = sqlState !== undefined && this.pid === 0;
     return new PostgresFault(
@@ -345,6 +410,26 @@ class Session implements PostgresConnection {
   destroy(): void {
     this.isGone = true;
     this.#stream?.destroy?.();
+  }
+}
+
+interface AskOptions {
+  readonly values?: readonly unknown[];
+  readonly name?: string | undefined;
+  readonly deadlineMs?: number;
+}
+
+/** Has bytes that are no messages end the connection: what the client library throws while it reads them would end the process. */
+function endOnFaults(stream: Socket): void {
+  for (const listener of stream.listeners('data')) {
+    stream.off('data', listener as (bytes: Buffer) => void);
+    stream.on('data', (bytes) => {
+      try {
+        (listener as (bytes: Buffer) => void)(bytes);
+      } catch (error) {
+        stream.destroy(error as Error);
+      }
+    });
   }
 }
 

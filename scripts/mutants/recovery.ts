@@ -46,6 +46,24 @@ export const RECOVERY: readonly MutatedFile[] = [
     ],
   },
   {
+    file: 'storage/postgres-question.ts',
+    tests: ['test/storage/postgres-question.test.ts'],
+    mutants: [
+      ['takes the answer to another question', 'rows[0][0] === tag', 'rows[0][0] !== undefined'],
+      [
+        'takes a refusal of another question',
+        'if (!this.#isTagged || this.#refusal !== undefined)',
+        'if (this.#refusal !== undefined)',
+      ],
+      [
+        'takes rows that arrived twice',
+        'if (count !== undefined && Number(count) !== rows.length) throw stray();',
+        '',
+      ],
+      ['takes what follows the end of an answer', "expected(yield, 'readyForQuery');", 'yield;'],
+    ],
+  },
+  {
     file: 'storage/sqlite.ts',
     tests: [...OF_STORES, 'test/policy/replay/replay-guard.test.ts', 'test/storage/sync-order.test.ts'],
     mutants: [
@@ -126,8 +144,18 @@ export const RECOVERY: readonly MutatedFile[] = [
   },
   {
     file: 'tlog/rollback.ts',
-    tests: [...OF_ROLLBACKS, ...OF_RECOVERY, 'test/rekor/redact-entries.test.ts'],
+    tests: [
+      ...OF_ROLLBACKS,
+      ...OF_RECOVERY,
+      'test/rekor/redact-entries.test.ts',
+      'test/ct-log/log-in-postgres.test.ts',
+    ],
     mutants: [
+      [
+        'takes a tile beyond the head of a store that others write for one of theirs',
+        '|| (await hasGrownTo?.(beyond.size)) === true',
+        '|| hasGrownTo !== undefined',
+      ],
       [
         'goes on beside a WAL that is older than its store',
         'if (atLeast > size) throw smaller(state, atLeast, state.texts.name);',
@@ -140,7 +168,7 @@ export const RECOVERY: readonly MutatedFile[] = [
       ],
       [
         'goes on from a store that is older than its tiles',
-        'if (beyond !== undefined) throw smaller(state, beyond.size, beyond.path);',
+        'throw smaller(state, beyond.size, beyond.path);',
         '',
       ],
       [

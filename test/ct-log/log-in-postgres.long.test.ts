@@ -187,4 +187,21 @@ describe('a log in PostgreSQL that several processes write', function () {
       expectPrompt();
       await settle();
     });
+
+  it('keeps every promise while bytes arrive twice in either direction, and goes on by itself', async () => {
+    const proxy = await proxied();
+    const [a, b] = [await replica('a', { port: proxy.port }), await replica('b')];
+    await Promise.all([a, b].map((one) => one.progress(20)));
+    for (const passage of ['twice', 'again'] as const)
+      for (const way of ['answers', 'requests'] as const)
+        for (let round = 0; round < 5; round++) {
+          proxy.set({ [way]: passage });
+          await Promise.all([a, b].map((one) => one.progress(20)));
+        }
+    expect(b.refusals).to.deep.equal([]);
+    expectPrompt();
+    for (const { refusals } of replicas)
+      expect(refusals.filter(({ code }) => code !== 'LOG_UNAVAILABLE')).to.deep.equal([]);
+    await settle();
+  });
 });

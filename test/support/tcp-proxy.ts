@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** What becomes of the bytes of one direction. */
-export type Passage = 'pass' | 'silence' | 'late' | 'cut' | 'twice';
+export type Passage = 'pass' | 'silence' | 'late' | 'cut' | 'twice' | 'again';
 
 /** Milliseconds by which `late` holds bytes back. */
 const LATE_MS = 400;
 
 /** What a proxy does at the moment. `cut`: every connection ends as soon as there are bytes that way, which do not arrive; new ones, too. `twice`: the next bytes that way
- * arrive twice, once. `silence`: bytes that way are kept, and arrive when it passes again. `late`: they arrive a while later, in their order. */
+ * arrive twice, once. `again`: they arrive once more right before the bytes that follow them, once. `silence`: bytes that way are kept, and arrive when it passes again. `late`: they arrive a while later, in their order. */
 export interface Passages {
   readonly requests: Passage;
   readonly answers: Passage;
@@ -19,6 +19,8 @@ interface Pair {
   readonly server: Socket;
   /** Of both directions, what has not arrived yet. */
   readonly kept: Record<keyof Passages, Buffer[]>;
+  /** Of both directions, what arrives once more before what comes next. */
+  readonly again: Record<keyof Passages, Buffer | undefined>;
 }
 
 /** A network on loopback to a port there, which fails as a test wants it. */
@@ -40,6 +42,7 @@ export class TcpProxy {
         client,
         server: connect(this.#target, '127.0.0.1'),
         kept: { requests: [], answers: [] },
+        again: { requests: undefined, answers: undefined },
       };
       this.#pairs.add(pair);
       for (const socket of [client, pair.server]) {
@@ -93,9 +96,12 @@ export class TcpProxy {
         }, LATE_MS).unref();
       return;
     }
-    this.#arrive(pair, way, bytes);
-    if (passage !== 'twice') return;
-    this.#arrive(pair, way, bytes);
+    const again = pair.again[way];
+    pair.again[way] = undefined;
+    this.#arrive(pair, way, again === undefined ? bytes : Buffer.concat([again, bytes]));
+    if (passage !== 'twice' && passage !== 'again') return;
+    if (passage === 'twice') this.#arrive(pair, way, bytes);
+    else pair.again[way] = bytes;
     this.#passages = { ...this.#passages, [way]: 'pass' };
   }
 

@@ -280,7 +280,7 @@ async function rewrite(
 async function scrub(connection: PostgresConnection, name: string): Promise<void> {
   const before = connection.warnings;
   await connection.query("SELECT set_config('lock_timeout', '60000', false)");
-  await connection.query('VACUUM (FULL) log_batch');
+  await connection.alone('VACUUM (FULL) log_batch');
   if (connection.warnings === before) return;
   throw new LogError('LOG_STORAGE', `${name} still holds former versions of rows in its files`, {
     hint: 'This role does not own the table. Have its owner run VACUUM (FULL) log_batch, or give it to this role, then give the command again.',

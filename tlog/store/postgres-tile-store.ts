@@ -29,15 +29,16 @@ export function postgresTileStore(
     session = openSession(place, 'mayfly tiles', DEADLINE_MS).then((opened) => opened.connection);
     return session;
   };
-  const ask: PostgresConnection['query'] = (sql, values) =>
+  const inSession = <T>(work: (asked: PostgresConnection) => Promise<T>): Promise<T> =>
     naming(place, async () => {
       clearTimeout(idle);
       try {
-        return await (await connection()).query(sql, values);
+        return await work(await connection());
       } finally {
         idle = setTimeout(() => void end(), IDLE_MS).unref();
       }
     });
+  const ask: PostgresConnection['query'] = (sql, values) => inSession((asked) => asked.query(sql, values));
   return {
     async put(path, bytes) {
       requireStorePath(path);
@@ -61,7 +62,7 @@ export function postgresTileStore(
       requireStorePath(path);
       await ask('UPDATE log_tile SET bytes = $3 WHERE log_id = $1 AND path = $2', [logId, path, bytes]);
       // The former version of the row stays in the table's files until it is written anew.
-      await ask('VACUUM (FULL) log_tile');
+      await inSession((asked) => asked.alone('VACUUM (FULL) log_tile'));
     },
     async names(folder) {
       const rows = await ask(
