@@ -11,6 +11,7 @@ import {
   type Row,
 } from '../../storage/postgres.ts';
 import { LogError } from '../core/log-error.ts';
+import { sha256 } from '../core/sha256.ts';
 import { naming, openSession, SAFE_SETTINGS } from './postgres-session.ts';
 
 /** What is there. */
@@ -24,8 +25,13 @@ export interface SharedContent {
   readonly isMoved: boolean;
 }
 
-/** Milliseconds for one question. */
+/** Milliseconds for one question, and besides for each mebibyte that goes with it or its answer: 64 MiB have a minute and a half, at some ten megabits a second in hexadecimal. */
 const DEADLINE_MS = 3_000;
+const MS_PER_MEBIBYTE = 1_500;
+
+/** Milliseconds for a question about so many bytes. */
+const deadlineFor = (bytes: number): number =>
+  DEADLINE_MS + Math.ceil((Math.min(bytes, MAX_DOCUMENT) / 2 ** 20) * MS_PER_MEBIBYTE);
 
 /** Milliseconds after the last question at which the session is closed. */
 const IDLE_MS = 10_000;
@@ -58,9 +64,14 @@ export class SharedDocument {
 
   /** Undefined while there is nothing. */
   async read(): Promise<SharedContent | undefined> {
+    const [there] = await this.#ask(
+      `SELECT octet_length(bytes) AS size FROM shared_document WHERE owner = $1 AND title = $2`,
+    );
+    if (there === undefined) return undefined;
     const [row] = await this.#ask(
       `SELECT ${STAMP}, version, moved, CASE WHEN octet_length(bytes) <= ${MAX_DOCUMENT} THEN bytes END AS bytes
          FROM shared_document WHERE owner = $1 AND title = $2`,
+      deadlineFor(Number(there['size'])),
     );
     if (row === undefined) return undefined;
     const bytes = row['bytes'];
@@ -88,11 +99,13 @@ export class SharedDocument {
                SELECT $1, $2, 1, $3, $4 WHERE ${SAFE_SETTINGS}
              ON CONFLICT DO NOTHING RETURNING version`,
             [bytes, isMoved],
+            bytes.length,
           )
         : this.#change(
             `UPDATE shared_document SET version = version + 1, bytes = $3, moved = $4, made = clock_timestamp()
               WHERE owner = $1 AND title = $2 AND version = $5 AND ${SAFE_SETTINGS} RETURNING version`,
             [bytes, isMoved, expected],
+            bytes.length,
           ));
       if (rows.length === 1) return true;
       await this.#requireSafe();
@@ -112,30 +125,29 @@ export class SharedDocument {
       ? this.#change(
           `INSERT INTO shared_document (owner, title, version, bytes, moved)
              SELECT $1, $2, 1, $3, $4 WHERE ${SAFE_SETTINGS}
-           ON CONFLICT (owner, title) DO UPDATE SET ${raised} RETURNING version, bytes, moved`,
+           ON CONFLICT (owner, title) DO UPDATE SET ${raised} RETURNING moved, sha256(shared_document.bytes) AS hash`,
           [bytes, isMoved],
+          bytes.length,
         )
       : this.#change(
           `UPDATE shared_document SET ${raised}
-            WHERE owner = $1 AND title = $2 AND ${SAFE_SETTINGS} RETURNING version, bytes, moved`,
+            WHERE owner = $1 AND title = $2 AND ${SAFE_SETTINGS} RETURNING moved, sha256(bytes) AS hash`,
           [],
         ));
     if (row === undefined) {
       await this.#requireSafe();
       return false;
     }
-    const there = row['bytes'];
-    return (
-      row['moved'] === isMoved && there instanceof Uint8Array && equalBytes(Uint8Array.from(there), bytes)
-    );
+    const there = row['hash'];
+    return row['moved'] === isMoved && there instanceof Uint8Array && equalBytes(there, sha256(bytes));
   }
 
   /** A warning of the server says that the change is not on its standby. */
-  async #change(sql: string, values: readonly unknown[]): Promise<readonly Row[]> {
+  async #change(sql: string, values: readonly unknown[], size = 0): Promise<readonly Row[]> {
     return naming(this.#place, async () => {
       const connection = await this.#connection();
       const before = connection.warnings;
-      const rows = await this.#askOn(connection, sql, values);
+      const rows = await this.#askOn(connection, sql, values, deadlineFor(size));
       if (connection.warnings !== before)
         throw new PostgresFault('UNKNOWN', `${this.name} made the change on one server only`);
       return rows;
@@ -150,18 +162,19 @@ export class SharedDocument {
     });
   }
 
-  #ask(sql: string): Promise<readonly Row[]> {
-    return naming(this.#place, async () => this.#askOn(await this.#connection(), sql, []));
+  #ask(sql: string, deadlineMs = DEADLINE_MS): Promise<readonly Row[]> {
+    return naming(this.#place, async () => this.#askOn(await this.#connection(), sql, [], deadlineMs));
   }
 
   async #askOn(
     connection: PostgresConnection,
     sql: string,
     values: readonly unknown[],
+    deadlineMs: number,
   ): Promise<readonly Row[]> {
     clearTimeout(this.#idle);
     try {
-      return await connection.query(sql, [...this.#key, ...values]);
+      return await connection.query(sql, [...this.#key, ...values], undefined, deadlineMs);
     } finally {
       this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref();
     }

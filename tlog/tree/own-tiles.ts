@@ -14,6 +14,9 @@ import type { EntryFormat } from '../format/entry-format.ts';
 import type { TileStore } from '../store/tile-store.ts';
 import type { TreeEdge } from './tree-edge.ts';
 
+/** Bundles whose tiles are read at the same time: a store elsewhere answers each after a while. */
+const READ_AT_ONCE = 8;
+
 /** What the tiles are held to; the root of `edge` is that of the head of `state`. */
 interface OwnTiles {
   readonly format: EntryFormat;
@@ -26,9 +29,15 @@ interface OwnTiles {
  * bundle of another history. */
 export async function requireOwnTiles(own: OwnTiles, foreign: (path: string) => LogError): Promise<void> {
   const { state, edge, tiles } = own;
-  for (let n = edge.firstTile; (n + 1) * TILE_WIDTH <= state.head.size; n++) {
-    for (const { tile, path, bytes } of edge.fullTiles(n)) {
-      const there = await tiles.get(path);
+  const end = Math.floor(state.head.size / TILE_WIDTH);
+  for (let first = edge.firstTile; first < end; first += READ_AT_ONCE) {
+    const bundles = Array.from({ length: Math.min(READ_AT_ONCE, end - first) }, (_, i) => first + i);
+    const read = await Promise.all(
+      bundles.flatMap((n) =>
+        edge.fullTiles(n).map(async (full) => ({ n, ...full, there: await tiles.get(full.path) })),
+      ),
+    );
+    for (const { n, tile, path, bytes, there } of read) {
       if (there === undefined || equalBytes(there, bytes)) continue;
       if (typeof tile.level === 'number') throw damaged(state.texts, path, firstDifference(there, bytes));
       if (await isOfAnotherHistory(own, n, there)) throw foreign(path);

@@ -80,17 +80,25 @@ const corrupt = (what: string): LogError =>
     hint: 'Nothing was changed, and nothing is signed. Restore that file from a copy of the log; `mayfly log check` says more.',
   });
 
+/** Tiles that are read at the same time: a store elsewhere answers each after a while. */
+const READ_AT_ONCE = 32;
+
 /** The roots of the full tiles of each level that lie in no full tile of the level above. */
 async function readStart(size: number, tiles: Pick<TileStore, 'get'>): Promise<EdgeStart> {
   const upperTiles: Uint8Array[] = [];
+  const reads: (() => Promise<void>)[] = [];
   for (let level = 1; TILE_WIDTH ** level <= size; level++) {
     const end = Math.floor(size / TILE_WIDTH ** level);
-    const hashes = new Uint8Array((end % TILE_WIDTH) * HASH_LENGTH);
-    for (let i = 0; i < end % TILE_WIDTH; i++) {
-      hashes.set(await rootOfTile(level - 1, end - (end % TILE_WIDTH) + i, tiles), i * HASH_LENGTH);
-    }
+    const first = end - (end % TILE_WIDTH);
+    const hashes = new Uint8Array((end - first) * HASH_LENGTH);
+    for (let n = first; n < end; n++)
+      reads.push(async () => {
+        hashes.set(await rootOfTile(level - 1, n, tiles), (n - first) * HASH_LENGTH);
+      });
     upperTiles.push(hashes);
   }
+  for (let at = 0; at < reads.length; at += READ_AT_ONCE)
+    await Promise.all(reads.slice(at, at + READ_AT_ONCE).map((read) => read()));
   return { size, upperTiles, frontier: frontierOf(upperTiles) };
 }
 

@@ -156,6 +156,19 @@ describe('tlog/store/postgres-commit-store', function () {
     await running().query('SELECT pg_reload_conf()');
   });
 
+  it('refuses a server that does not sync what it commits, and says what to set', async () => {
+    await makeLog();
+    await running().stop();
+    await running().up({ fsync: 'off' });
+    const failure = await failureAs(LogError, made().load());
+    expect(failure.code).to.equal('LOG_UNSUITABLE_STORAGE');
+    expect(failure.message).to.contain('fsync is off there');
+    expect(failure.hint).to.contain('Set fsync = on');
+    await running().stop();
+    await running().up({});
+    await (await opened()).commit(BATCH);
+  });
+
   it('reads one moment while another writer removes what is in tiles meanwhile', async () => {
     await makeLog();
     const entries = Array.from({ length: 256 }, (_, i) => Uint8Array.of(i));

@@ -1,6 +1,7 @@
 /** Small files that services share, on a real server whose standby is away. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createTuf } from '../../../instance/create-tuf.ts';
 import { createInstance } from '../../../instance/create-instance.ts';
@@ -16,6 +17,7 @@ import { TufError } from '../../../trust/tuf/tuf-error.ts';
 import { isKey } from '../../../trust/tuf/tuf-key.ts';
 import { readFile } from 'node:fs/promises';
 import { failureAs, failureOf } from '../../support/failure.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
 import { removeScratch, scratchDirectory } from '../../trust/tuf/support/repository.ts';
 
@@ -68,6 +70,29 @@ describe('tlog/store/shared-document', function () {
       `UPDATE ${schema}.shared_document SET bytes = convert_to(repeat('a', ${MAX_DOCUMENT + 1}), 'UTF8')`,
     );
     expect((await failureAs(LogError, one.read())).code).to.equal('LOG_CORRUPT');
+  });
+
+  it('has more time for more bytes', async () => {
+    const proxy = await TcpProxy.to(running().port);
+    const { url } = place;
+    try {
+      const at = { ...place, url: url.replace(`:${running().port}/`, `:${proxy.port}/`) };
+      const one = new SharedDocument(at, new Uint8Array(32).fill(3), 'test');
+      documents.push(one);
+      expect(await one.read()).to.equal(undefined);
+      const large = new Uint8Array(4 * 1024 * 1024).fill(1);
+      proxy.set({ requests: 'silence' });
+      const replaced = one.replace(undefined, large);
+      await delay(3_500);
+      proxy.set({});
+      expect(await replaced).to.equal(true);
+      const there = await one.read();
+      // What was settled has been raised once more.
+      expect(there?.version).to.equal(1);
+      expect(Buffer.compare(there?.bytes ?? new Uint8Array(), large)).to.equal(0);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('does not take a change for done whose wait for the standby was ended, before another one is there', async () => {
