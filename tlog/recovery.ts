@@ -25,7 +25,7 @@ import { RequiredFiles } from './tree/required-files.ts';
 import { adoptBatches } from './tree/added-batches.ts';
 import { rebuildEdge } from './tree/rebuild-edge.ts';
 import { requireOneLog, requireUnedited } from './require-identity.ts';
-import { refuseRollback } from './rollback.ts';
+import { refuseOlder, refuseRollback } from './rollback.ts';
 import type { TileStore } from './store/tile-store.ts';
 import { TileWriter } from './sequence/tile-writer.ts';
 import type { TreeEdge } from './tree/tree-edge.ts';
@@ -95,6 +95,9 @@ async function inspect(sources: LogSources, state: LoadedState): Promise<Inspect
   const hasGrownTo = (size: number): Promise<boolean> => hasGrown(stores.commits, state.head, size);
   const opening = { log, state, edge, tiles: stores.tiles, checkpoint, hasGrownTo };
   const warnings = [...unconfirmed, ...(await refuseRollback(opening))];
+  // What others read may be newer than all that lies here: of a database that was replaced, and of a machine that was away meanwhile.
+  const published = await stores.tiles.published?.checkpoint();
+  if (published !== undefined) await refuseOlder({ ...opening, checkpoint: published });
   if (sources.anchor !== undefined)
     warnings.push(...(await sources.anchor.inspect(state.head, rootsOf(log.entries, edge, stores.tiles))));
   await log.companions?.inspect(stores.tiles);

@@ -29,7 +29,7 @@ interface Opening {
   readonly state: LoadedState;
   readonly edge: TreeEdge;
   readonly tiles: TileStore;
-  /** Whether the store has a head of at least that size by now: asked after a tile beyond `state` was found, which another writer may have put since. */
+  /** Whether the store has a head of at least that size by now: asked after a tile or a signed head beyond `state` was found, which another writer may have put since. */
   readonly hasGrownTo?: (size: number) => Promise<boolean>;
 }
 
@@ -80,11 +80,12 @@ async function requireLargest(
   const { size } = state.head;
   const { atLeast = 0 } = state.loss ?? {};
   if (atLeast > size) throw smaller(state, atLeast, state.texts.name);
+  const isGrown = async (to: number): Promise<boolean> => (await hasGrownTo?.(to)) === true;
   if (typeof signed !== 'string' && signed !== undefined && signed.size > size)
-    throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
+    if (!(await isGrown(signed.size))) throw smaller(state, signed.size, `the signed ${CHECKPOINT_FILE}`);
   const isThere = async (path: string): Promise<boolean> => (await tiles.get(path)) !== undefined;
   const beyond = await tileBeyond(size, log.entries.bundle, isThere);
-  if (beyond === undefined || (await hasGrownTo?.(beyond.size)) === true) return;
+  if (beyond === undefined || (await isGrown(beyond.size))) return;
   throw smaller(state, beyond.size, beyond.path);
 }
 

@@ -153,7 +153,7 @@ export const RECOVERY: readonly MutatedFile[] = [
     mutants: [
       [
         'takes a tile beyond the head of a store that others write for one of theirs',
-        '|| (await hasGrownTo?.(beyond.size)) === true',
+        '|| (await isGrown(beyond.size))',
         '|| hasGrownTo !== undefined',
       ],
       [
