@@ -64,7 +64,11 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
       'Print and check an audit in a database',
       async () => (await import('./audit/audit.ts')).register,
     ],
-    ['keys', 'Change the passphrase of keys', async () => (await import('./instance/keys.ts')).register],
+    [
+      'keys',
+      'Check, show and make keys, change their passphrase',
+      async () => (await import('./instance/keys.ts')).register,
+    ],
     ['trust', 'Write what verifiers need', async () => (await import('./trust/trust.ts')).register],
     [
       'completion',

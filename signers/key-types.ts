@@ -19,6 +19,9 @@ const GENERATORS: Readonly<Record<KeyType, () => Promise<{ privateKey: KeyObject
   ed25519: () => generate('ed25519'),
 };
 
+/** All of them. */
+export const KEY_TYPES = Object.keys(GENERATORS) as readonly KeyType[];
+
 /** A new private key, off the event loop. */
 export async function generateKey(type: KeyType): Promise<KeyObject> {
   return (await GENERATORS[type]()).privateKey;

@@ -1,4 +1,4 @@
-/** `mayfly keys`: another passphrase for key files. */
+/** `mayfly keys`: keys wherever they are, and another passphrase for key files. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { KeyFileError } from '../../signers/key-error.ts';
@@ -8,6 +8,7 @@ import { namesIn, openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { replaceDurably } from '../../storage/durable-file.ts';
+import { registerKeyCommands } from './key-check.ts';
 import { action, CommandError, type RegisterCommand, type Speaker } from '../program/command.ts';
 import { readLimited, readSecret } from '../program/input-file.ts';
 
@@ -33,9 +34,10 @@ its next start, and keep the old one for as long as you keep backups that need i
 export const register: RegisterCommand = (program) => {
   const keys = program
     .command('keys')
-    .summary('change the passphrase of keys')
-    .description('Key files of a data directory, and the root key.')
+    .summary('check, show and make keys, change their passphrase')
+    .description('Keys in files, in tokens and elsewhere.')
     .addHelpText('after', EXAMPLES);
+  registerKeyCommands(keys);
   keys
     .command('passphrase')
     .summary('encrypt keys with another passphrase')

@@ -148,7 +148,7 @@ function login(cryptoki: Cryptoki, session: bigint, { flags, label }: TokenInfo,
   if ((flags & CKF.pinCountLow) !== 0n && !access.isSure)
     throw withheld(
       `the last PIN that ${name} was shown was wrong, and so it is shown no other without a person who is sure of it`,
-      'Run `mayfly keys check` with this URI: a login that succeeds resets the count.',
+      'Run `mayfly keys check` with this URI on a terminal: a login that succeeds resets the count.',
     );
   try {
     cryptoki.login(session, USER, access.pin);
