@@ -244,7 +244,7 @@ const changed = (): Pkcs11Error =>
   });
 
 const stillWrong = (): Pkcs11Error =>
-  new Pkcs11Error('PKCS11_PIN_REFUSED', 'the token refused the PIN, and it is not tried again', {
+  new Pkcs11Error('PKCS11_PIN_REFUSED', 'the PIN is not shown to the token: it is the one that was refused', {
     hint: 'Correct the PIN where pin-source says: it is tried once when it has changed. If the token got this PIN meanwhile, start anew.',
   });
 
