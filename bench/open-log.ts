@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { openCtLog } from '../ct-log/ct-log.ts';
 import { certificateLog } from '../instance/certificate-logs.ts';
+import { OpenedKeys } from '../instance/opened-keys.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { openLogKeys } from '../instance/open-key.ts';
 import { openAuthority } from '../service/open-authority.ts';
@@ -16,7 +17,7 @@ function bytesRead(): number {
 }
 
 const opened = await openDataDirectory(process.argv[2] ?? '', { mode: 'production', write: true });
-const { authority } = await openAuthority(opened.paths, undefined, Date.now);
+const { authority } = await openAuthority(opened.paths, new OpenedKeys({}), Date.now);
 const { directory, ecdsaKey, ed25519Key } = certificateLog(opened);
 const signers = await openLogKeys({ ecdsaKey, ed25519Key }, undefined);
 const [begin, before] = [performance.now(), bytesRead()];

@@ -10,6 +10,7 @@ import { newSerial } from '../ca/serial.ts';
 import { openCtLog, type CtLog } from '../ct-log/ct-log.ts';
 import type { PrecertificateEntry } from '../ct-log/format/leaf.ts';
 import { certificateLog } from '../instance/certificate-logs.ts';
+import { OpenedKeys } from '../instance/opened-keys.ts';
 import { openDataDirectory } from '../instance/data-directory.ts';
 import { openLogKeys } from '../instance/open-key.ts';
 import { openAuthority } from '../service/open-authority.ts';
@@ -81,7 +82,7 @@ async function openFilled(
   data: string,
 ): Promise<{ log: CtLog; directory: string; entries: readonly PrecertificateEntry[] }> {
   const opened = await openDataDirectory(data, { mode: 'production', write: true });
-  const { authority } = await openAuthority(opened.paths, undefined, Date.now);
+  const { authority } = await openAuthority(opened.paths, new OpenedKeys({}), Date.now);
   const { directory, ecdsaKey, ed25519Key } = certificateLog(opened);
   const signers = await openLogKeys({ ecdsaKey, ed25519Key }, undefined);
   const log = await openCtLog({ directory, signers, chain: authority.chain, clock: Date.now });

@@ -111,7 +111,7 @@ async function recover(data: string, { certificates, artifacts }: LogPlaces): Pr
   const signers = await openLogKeys(keys, undefined);
   const log = await openCtLog({ directory: certificates, signers, chain, clock });
   await log.close();
-  const signer = await openKey(key('artifacts-v2'), undefined);
+  const signer = await openKey(key('artifacts-v2'));
   const other = await openArtifactLog({ directory: artifacts, signer, clock });
   await other.close();
 }

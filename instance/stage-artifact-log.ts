@@ -51,7 +51,7 @@ export async function stageArtifactLog(request: StageArtifactRequest): Promise<S
   if (staged !== undefined) {
     requireSameHost(next, staged, request.host);
     await requireTrustedStaged(history, paths, clock());
-    await openKey(next.key, passphrase);
+    await openKey(next.key, { passphrase });
     return { current, next, staged, isNew: false };
   }
   const before = await readArtifactLogIdentity(current.directory);
@@ -60,7 +60,7 @@ export async function stageArtifactLog(request: StageArtifactRequest): Promise<S
   const left = await keyAlone(history);
   if (left === 'whole') await requireUnknownKey(history, paths, passphrase);
   else await makeKey(next, request);
-  const { publicKey } = await openKey(next.key, passphrase);
+  const { publicKey } = await openKey(next.key, { passphrase });
   const made = await writeStagedLog(next.staged, { api, host, publicKey, createdAt: clock() });
   await shareOwner(next.staged, current.identity).catch((error: unknown) => {
     throw systemFault(next.staged, 'write', error);

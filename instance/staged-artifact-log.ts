@@ -72,7 +72,7 @@ export async function requireUnknownKey(
   paths: DataPaths,
   passphrase: string | undefined,
 ): Promise<void> {
-  const { publicKey } = await openKey(next.key, passphrase);
+  const { publicKey } = await openKey(next.key, { passphrase });
   const known = (await readTrust(paths)).root.artifactLogs.find((log) =>
     equalBytes(log.publicKey, publicKey),
   );

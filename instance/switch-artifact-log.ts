@@ -96,7 +96,7 @@ async function endLog(
 ): Promise<EndedArtifactLog> {
   const before = await endedArtifactLog(directory);
   if (before !== undefined) return before;
-  const ended = await endArtifactLog(directory, await openKey(key, passphrase), clock);
+  const ended = await endArtifactLog(directory, await openKey(key, { passphrase }), clock);
   await shareOwnerOfAll(directory, identity);
   return ended;
 }
@@ -124,7 +124,7 @@ async function signerOf(
   { publicKey }: StagedArtifactLog,
   passphrase: string | undefined,
 ): Promise<Signer> {
-  const signer = await openKey(key, passphrase);
+  const signer = await openKey(key, { passphrase });
   if (equalBytes(signer.publicKey, publicKey)) return signer;
   throw new LogError('LOG_WRONG_KEY', `${key} is not the key of the log that is staged`, {
     hint: 'Restore it from a copy; or give the staged log up with --discard, and stage another one.',

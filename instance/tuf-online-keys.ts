@@ -38,7 +38,7 @@ export async function openTufOnlineKeys(
   for (const file of [tufOnlineKey, nextTufOnlineKey]) {
     if (await isMissing(file)) continue;
     try {
-      opened.push({ file, signer: await openKey(file, passphrase) });
+      opened.push({ file, signer: await openKey(file, { passphrase }) });
     } catch (error) {
       unopened.push({ file, error });
     }

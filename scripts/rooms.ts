@@ -315,7 +315,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'config/settings': {
     holds: 'the section `mayfly`',
-    mayImport: ['storage/postgres.ts', 'audit', 'policy', 'config/findings', 'config/schema'],
+    mayImport: [
+      ...['storage/postgres.ts', 'signers/key-reference.ts', 'audit', 'policy'],
+      ...['config/findings', 'config/schema'],
+    ],
   },
   'config/presets': {
     holds: 'issuer blocks ready for each provider, and the first file of an installation',
@@ -361,6 +364,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: [
       ...[
         'core',
+        'signers/signer-error.ts',
         'tlog/core',
         'oidc/core',
         'ca',

@@ -10,7 +10,7 @@ import {
 import { readIdentity, type CtLogIdentity } from '../ct-log/log-identity.ts';
 import { logNamesIn } from '../instance/data-directory.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
-import { openKey } from '../instance/open-key.ts';
+import type { OpenedKeys } from '../instance/opened-keys.ts';
 import type { ArtifactLog, LoggedEntry } from '../rekor/artifact-log.ts';
 import { loadEd25519ph } from '../rekor/entries/digest-signature.ts';
 import { openEndedArtifactLog, prepareArtifactLog } from '../rekor/open-artifact-log.ts';
@@ -31,7 +31,7 @@ interface ArtifactLogsOptions {
   readonly clientHost: string | undefined;
   /** A directory for development is started at many addresses: a log for another one is left closed. */
   readonly isDevelopment: boolean;
-  readonly passphrase: string | undefined;
+  readonly keys: OpenedKeys;
   readonly clock: Clock;
   readonly steadyClock: SteadyClock | undefined;
   /** The second place that their heads are held to. */
@@ -85,13 +85,13 @@ export interface PreparedArtifactLogs {
 /**
  * Finds the logs of artifacts that a directory has and the configuration does not switch off, and locks them. Registers in `shutdown` what it
  * opened, also when it rejects: with LogError `LOG_BAD_ORIGIN` for a log whose name is not the host of the public URL, because clients look for that name, and
- * with what {@link prepareArtifactLog}, {@link openKey} and {@link readAdmittedKeys} reject with.
+ * with what {@link prepareArtifactLog}, {@link OpenedKeys.open} and {@link readAdmittedKeys} reject with.
  */
 export async function prepareArtifactLogs(
   options: ArtifactLogsOptions,
   shutdown: ShutdownOrder,
 ): Promise<PreparedArtifactLogs> {
-  const { paths, config, passphrase, clock, steadyClock, anchor, witnesses } = options;
+  const { paths, config, keys, clock, steadyClock, anchor, witnesses } = options;
   const warnings: string[] = [];
   const prepared: (ArtifactSuccession & { readonly open: () => Promise<ArtifactLog> })[] = [];
   for (const api of ([1, 2] as const).filter((one) => config[`v${one}`])) {
@@ -100,7 +100,7 @@ export async function prepareArtifactLogs(
     const { current } = succession;
     const identity = await readArtifactLogIdentity(current.directory);
     if (!isRightlyNamed(current, identity, options, warnings)) continue;
-    const signer = await openKey(current.key, passphrase);
+    const signer = await keys.artifactLog(current);
     const one = await prepareArtifactLog({
       directory: current.directory,
       signer,
@@ -133,7 +133,7 @@ export async function prepareArtifactLogs(
         const log = await open();
         logs.push(log);
         searches.push(openSearch(log, current, shutdown));
-        for (const one of before) former.push(await openFormer(one, passphrase, shutdown));
+        for (const one of before) former.push(await openFormer(one, keys, shutdown));
       }
       await loadEd25519ph();
       const names = prepared.map(({ current }) => current.name);
@@ -145,11 +145,11 @@ export async function prepareArtifactLogs(
 /** Reads of entries of the first API are signed with the key of their log. */
 async function openFormer(
   paths: ArtifactLogPaths,
-  passphrase: string | undefined,
+  keys: OpenedKeys,
   shutdown: ShutdownOrder,
 ): Promise<FormerArtifactLog> {
-  const { api, directory, key, name } = paths;
-  const signer = api === 1 ? await openKey(key, passphrase) : undefined;
+  const { api, directory, name } = paths;
+  const signer = api === 1 ? await keys.artifactLog(paths) : undefined;
   const log = await openEndedArtifactLog({ directory, signer });
   shutdown.stores.add(() => log.close());
   return { name, log, search: openSearch(log, paths, shutdown) };

@@ -7,7 +7,8 @@ import { FormatError } from '../core/errors.ts';
 import { decodePem, encodePem } from '../core/pem.ts';
 import { systemFault } from '../instance/data-directory-error.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
-import { openKey } from '../instance/open-key.ts';
+import type { KeyPlace, OpenedKeys } from '../instance/opened-keys.ts';
+import { parseKeyReference } from '../signers/key-reference.ts';
 import type { Signer } from '../signers/signer.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readChain, readFormerChains } from '../trust/collect.ts';
@@ -19,16 +20,15 @@ export interface OpenedAuthority {
   readonly otherChains: readonly (readonly string[])[];
 }
 
-/** Opens the issuing CA; the root key is never touched. Rejects with DataDirectoryError, KeyFileError or what
+/** Opens the issuing CA; the root key is never touched. Rejects with DataDirectoryError, KeyFileError, SignerError or what
  * `loadAuthority` rejects with. */
 export async function openAuthority(
   paths: DataPaths,
-  passphrase: string | undefined,
+  keys: OpenedKeys,
   clock: Clock,
 ): Promise<OpenedAuthority> {
   const chainPem = (await read(paths.chain)).toString();
-  const keys = [paths.intermediateKey, paths.nextIntermediateKey] as const;
-  const signer = await signerOfChain(chainPem, keys, passphrase);
+  const signer = await signerOfChain(chainPem, keys.ca(paths), keys);
   const authority = await loadAuthority({ chainPem, signer, clock });
   const former = await readFormerChains(paths.formerChains, authority.chain);
   const chains = [...former, ...(await stagedChains(paths, authority))];
@@ -58,18 +58,21 @@ async function read(path: string): Promise<Buffer> {
 }
 
 /** The signer of the first certificate of a chain. A renewal puts its chain in force first and then moves its key, which is the
- * second of `keys` until then, to the place of the first: where it was interrupted between the two, the second is the one. Rejects
- * with DataDirectoryError or KeyFileError. */
+ * second of the two until then, to the place of the first: where it was interrupted between the two, the second is the one. Rejects
+ * with DataDirectoryError, KeyFileError or SignerError. */
 export async function signerOfChain(
   chainPem: string,
-  [key, nextKey]: readonly [key: string, nextKey: string],
-  passphrase: string | undefined,
+  [key, nextKey]: readonly [key: KeyPlace, nextKey: KeyPlace],
+  keys: OpenedKeys,
 ): Promise<Signer> {
-  const signer = await openKey(key, passphrase);
-  if (isKeyOf(chainPem, signer) || (await isMissing(nextKey))) return signer;
-  const next = await openKey(nextKey, passphrase);
+  const signer = await keys.open(key);
+  if (isKeyOf(chainPem, signer) || (await isAbsent(nextKey))) return signer;
+  const next = await keys.open(nextKey);
   return isKeyOf(chainPem, next) ? next : signer;
 }
+
+const isAbsent = async ({ reference }: KeyPlace): Promise<boolean> =>
+  parseKeyReference(reference).kind === 'file' && (await isMissing(reference));
 
 /** Also true for a malformed chain: `loadAuthority` refuses that. */
 function isKeyOf(chainPem: string, { publicKey }: Signer): boolean {

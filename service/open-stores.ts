@@ -11,9 +11,11 @@ import { requirePlaces } from '../tlog/store/store-places.ts';
 import { requireRepositoryAt } from '../trust/tuf/shared-repository.ts';
 import { certificateLog } from '../instance/certificate-logs.ts';
 import type { DataDirectory } from '../instance/data-directory.ts';
-import { openLogKeys } from '../instance/open-key.ts';
+import { OpenedKeys } from '../instance/opened-keys.ts';
 import { LivePolicy } from '../policy/live-policy.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
+import type { Backends } from '../signers/open-signer.ts';
+import type { SignerError } from '../signers/signer-error.ts';
 import { FormerCertificates } from './former-certificates.ts';
 import { LogInUse } from './log-in-use.ts';
 import { namedLogs, prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
@@ -38,6 +40,8 @@ export interface StoreOptions {
   readonly steadyClock?: SteadyClock | undefined;
   /** Opens the keys. */
   readonly passphrase?: string | undefined;
+  /** What reaches keys outside the process; default: those of this version. */
+  readonly keyBackends?: Backends | undefined;
 }
 
 /** Who comes, as far as the stores have to know. */
@@ -52,6 +56,7 @@ interface Clients {
 /** What the service reads and writes in its data directory. The stores of the log are chosen in
  * `tlog/store/choose-stores.ts`. */
 export interface Stores extends OpenedAuthority {
+  readonly keys: OpenedKeys;
   readonly log: CtLog;
   /** What its entries are found by. */
   readonly search: CertificateSearch;
@@ -103,9 +108,12 @@ export async function openStores(
   const { clock, steadyClock, passphrase } = options;
   await requireLogPlaces(directory, config);
   const { anchor } = config.mayfly.log;
-  const { authority, otherChains } = await openAuthority(directory.paths, passphrase, clock);
-  const { directory: logDirectory, ecdsaKey, ed25519Key } = certificateLog(directory);
-  const signers = await openLogKeys({ ecdsaKey, ed25519Key }, passphrase);
+  const keys = openedKeys(options, config, serviceLog);
+  shutdown.records.add(() => keys.close());
+  const { authority, otherChains } = await openAuthority(directory.paths, keys, clock);
+  const logPaths = certificateLog(directory);
+  const { directory: logDirectory } = logPaths;
+  const signers = await keys.log(logPaths);
   const { chain } = authority;
   const { submission: submissionConfig } = config.mayfly.log;
   const roots = submissionConfig === undefined ? [] : await readAcceptedRoots(submissionConfig);
@@ -132,7 +140,7 @@ export async function openStores(
     {
       ...options,
       steadyClock,
-      passphrase,
+      keys,
       paths: directory.paths,
       config: config.mayfly.artifactLog,
       anchor,
@@ -155,7 +163,7 @@ export async function openStores(
   shutdown.stores.add(() => policy.close());
   // What has to be refused is, before the log is opened for writing.
   const timestamps = await openTimestamps(
-    { clock, steadyClock, passphrase, witness: () => openedLog?.status().clockFailure },
+    { clock, steadyClock, keys, witness: () => openedLog?.status().clockFailure },
     directory.paths,
     config.mayfly.timestamps,
     serviceLog,
@@ -181,11 +189,11 @@ export async function openStores(
     chain,
     note: serviceLog.note,
     end: async (other) => {
-      const keys = await openLogKeys(other, passphrase);
+      const signers = await keys.log(other);
       // By the clock of the log in use: the end is refused while that is not trusted, and tried again.
       return endCtLog({
         directory: other.directory,
-        signers: keys,
+        signers,
         chain,
         clock: () => log.now(),
         anchor,
@@ -244,7 +252,7 @@ export async function openStores(
           open: async (paths) => {
             const next = await openCtLog({
               directory: paths.directory,
-              signers: await openLogKeys(paths, passphrase),
+              signers: await keys.log(paths),
               chain,
               servedAs,
               clock,
@@ -283,6 +291,7 @@ export async function openStores(
   return {
     authority,
     otherChains,
+    keys,
     log,
     search,
     outsideLog,
@@ -301,6 +310,33 @@ export async function openStores(
     trusted,
   };
 }
+
+/** Opens the keys of the service, and notes what those outside the process have to say. */
+const openedKeys = (
+  { passphrase, keyBackends: backends }: StoreOptions,
+  { mayfly: { keys } }: LoadedConfig,
+  serviceLog: ServiceLog,
+): OpenedKeys =>
+  new OpenedKeys({
+    settings: keys,
+    passphrase,
+    backends,
+    timeoutMs: keys.timeoutMs,
+    maxInFlight: keys.maxInFlight,
+    note: (sentence) => {
+      serviceLog.note('warn', 'warning', { sentence });
+    },
+    onTrouble: (key, trouble) => {
+      if (trouble === undefined) serviceLog.note('info', 'key signs again', { key });
+      else serviceLog.note('error', 'key in trouble', { key, ...troubleOf(trouble) });
+    },
+  });
+
+const troubleOf = ({ code, message, hint }: SignerError): Readonly<Record<string, string | undefined>> => ({
+  reason: code,
+  sentence: message,
+  hint,
+});
 
 /** SubjectPublicKeyInfos of the CA that issues, of those that did, and of the one that will. */
 const issuingKeys = (

@@ -6,9 +6,11 @@ import type { Clock, SteadyClock } from '../core/clock.ts';
 import { MayflyError } from '../core/errors.ts';
 import { DataDirectoryError, systemFault } from '../instance/data-directory-error.ts';
 import type { DataPaths } from '../instance/data-paths.ts';
+import type { OpenedKeys } from '../instance/opened-keys.ts';
 import type { ServiceLog } from '../server/operator/service-log.ts';
 import type { TimestampSource } from '../server/operator/service-sources.ts';
 import { KeyFileError } from '../signers/key-error.ts';
+import { SignerError } from '../signers/signer-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { TimeServers } from '../tsa/time-servers.ts';
 import { TimestampAuthority } from '../tsa/timestamp-authority.ts';
@@ -28,13 +30,13 @@ export interface OpenedTimestamps
 interface TimestampsOptions {
   readonly clock: Clock;
   readonly steadyClock?: SteadyClock | undefined;
-  readonly passphrase?: string | undefined;
+  readonly keys: OpenedKeys;
   /** Why the log does not trust the clock, a sentence; undefined when it does. */
   readonly witness?: (() => string | undefined) | undefined;
 }
 
 /** Opens the timestamp authority; undefined where the configuration turns it off, or the data directory has no certificate for
- * it. Rejects with AuthorityError, DataDirectoryError or KeyFileError; each names the file, and says how to start without timestamps. */
+ * it. Rejects with AuthorityError, DataDirectoryError KeyFileError or SignerError; each names the file or the key, and says how to start without timestamps. */
 export async function openTimestamps(
   options: TimestampsOptions,
   paths: DataPaths,
@@ -59,6 +61,7 @@ function withWayOut(error: unknown, { timestampChain }: DataPaths): unknown {
   if (error instanceof AuthorityError)
     return new AuthorityError(error.code, `${timestampChain}: ${message}`, { hint, cause });
   if (error instanceof KeyFileError) return new KeyFileError(error.code, message, { hint, cause });
+  if (error instanceof SignerError) return new SignerError(error.code, message, { hint, cause });
   if (error instanceof DataDirectoryError)
     return new DataDirectoryError(error.code, message, { hint, cause });
   return error;
@@ -74,8 +77,8 @@ async function open(
   const chainPem = await readFile(paths.timestampChain, 'utf8').catch((error: unknown) => {
     throw systemFault(paths.timestampChain, 'read', error);
   });
-  const keys = [paths.timestampKey, paths.nextTimestampKey] as const;
-  const signer = await signerOfChain(chainPem, keys, options.passphrase);
+  const { keys } = options;
+  const signer = await signerOfChain(chainPem, keys.timestamps(paths), keys);
   if (signer.algorithm.startsWith('rsa')) serviceLog.note('warn', 'warning', { sentence: SLOW_KEY });
   const [{ der }] = readTimestampChain(chainPem, {}).certificates;
   const window = new TrustedWindow(

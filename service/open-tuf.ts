@@ -115,5 +115,5 @@ export const urlsOfService = ({ log, policy, publicUrl, url, ...of }: Addressed)
 export async function tufRootKeyOpener({
   tufRootKey,
 }: DataPaths): Promise<(() => Promise<Signer>) | undefined> {
-  return (await isMissing(tufRootKey)) ? undefined : () => openKey(tufRootKey, undefined);
+  return (await isMissing(tufRootKey)) ? undefined : () => openKey(tufRootKey);
 }

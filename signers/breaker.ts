@@ -15,6 +15,8 @@ const LONGEST_DENIED_PROBE = 30_000;
 interface BreakerOptions {
   /** Tries whether signatures are made again. Rejects with SignerError. */
   readonly probe: () => Promise<void>;
+  /** Called when trouble begins, with what it is, and when it is over. */
+  readonly onChange?: ((trouble: SignerError | undefined) => void) | undefined;
   /** Milliseconds until the first probe, for tests. */
   readonly firstProbeMs?: number | undefined;
   readonly random: () => number;
@@ -59,6 +61,7 @@ export class Breaker {
     const failures = this.#recent.filter((isGood) => !isGood).length;
     if (isPassing(error) && this.#inARow < IN_A_ROW && failures < OF_WINDOW) return;
     this.#open(error, this.#options.firstProbeMs ?? FIRST_PROBE);
+    this.#options.onChange?.(error);
   }
 
   /** No more probes. */
@@ -86,6 +89,7 @@ export class Breaker {
       this.#trouble = undefined;
       this.#inARow = 0;
       this.#recent = [];
+      this.#options.onChange?.(undefined);
     } catch (error) {
       if (this.#isClosed) return;
       const failure = error instanceof SignerError ? error : this.#trouble;

@@ -11,7 +11,7 @@ import {
 } from './key-reference.ts';
 import { Deadline } from './deadline.ts';
 import { remoteSigner, type RemoteSignerOptions } from './remote-signer.ts';
-import { asSignerError, SignerError } from './signer-error.ts';
+import { asSignerError, named, SignerError } from './signer-error.ts';
 import type { Signer } from './signer.ts';
 
 /** What imports a backend. */
@@ -70,17 +70,10 @@ async function openRemote(reference: RemoteReference, options: OpenKeyOptions): 
     );
     return remoteSigner(await Promise.race([opening, deadline.end]), { where, ...limits });
   } catch (error) {
-    throw naming(where, error);
+    throw named(where, asSignerError(error));
   } finally {
     deadline.clear();
   }
-}
-
-/** The error with the reference in front of it. */
-function naming(where: string, error: unknown): SignerError {
-  const { code, message, hint, cause, retryAfterMs } = asSignerError(error);
-  const named = message.startsWith(where) ? message : `${where}: ${message}`;
-  return new SignerError(code, named, { hint, cause, retryAfterMs });
 }
 
 async function openKeyFile(path: string, passphrase: string | undefined): Promise<Signer> {

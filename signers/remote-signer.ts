@@ -13,7 +13,7 @@ import { KeyFileError } from './key-error.ts';
 import { algorithmOf, readPublicKey } from './key-types.ts';
 import { Deadline } from './deadline.ts';
 import { SignerTally } from './signer-tally.ts';
-import { asSignerError, isPassing, SignerError } from './signer-error.ts';
+import { asSignerError, isPassing, named, SignerError } from './signer-error.ts';
 import type { RemoteKey, Signer, SignerCounts } from './signer.ts';
 
 /** How much is asked of a remote key. */
@@ -31,6 +31,8 @@ export const REMOTE_LIMITS: RemoteLimits = { timeoutMs: 2_000, maxInFlight: 16 }
 export interface RemoteSignerOptions extends Partial<RemoteLimits> {
   /** The reference of the key, without secrets. */
   readonly where: string;
+  /** Called when the key gets into trouble, with what it is, and when it signs again. */
+  readonly onChange?: ((trouble: SignerError | undefined) => void) | undefined;
   /** From 0 to 1. */
   readonly random?: (() => number) | undefined;
   /** Milliseconds until a key in trouble is tried again for the first time. */
@@ -78,7 +80,7 @@ class RemoteSigner implements RemoteKey {
   #closing: Promise<void> | undefined;
 
   constructor(key: BackendKey, options: RemoteSignerOptions) {
-    const { where, random = Math.random, firstProbeMs, timeoutMs, maxInFlight } = options;
+    const { where, random = Math.random, firstProbeMs, timeoutMs, maxInFlight, onChange } = options;
     this.where = where;
     this.version = key.version;
     this.#key = key;
@@ -90,7 +92,7 @@ class RemoteSigner implements RemoteKey {
     };
     this.#random = random;
     this.#slots = new CallSlots(this.#limits.maxInFlight);
-    this.#breaker = new Breaker({ probe: () => this.#probe(), firstProbeMs, random });
+    this.#breaker = new Breaker({ probe: () => this.#probe(), onChange, firstProbeMs, random });
   }
 
   refusal(): SignerError | undefined {
@@ -183,7 +185,7 @@ class RemoteSigner implements RemoteKey {
       this.#breaker.succeeded();
       return checked;
     } catch (error) {
-      const failure = asSignerError(error);
+      const failure = named(this.where, asSignerError(error));
       ended(failure.code);
       this.#failure = failure;
       if (!mayRenew || failure.code !== 'SIGNER_DENIED') this.#breaker.failed(failure);

@@ -53,8 +53,18 @@ const PASSING: ReadonlySet<SignerReason> = new Set([
 /** Whether another try may help although nobody changes anything. */
 export const isPassing = ({ code }: SignerError): boolean => PASSING.has(code);
 
+/** The same of one that was not even tried. */
+export const mayPass = (error: SignerError): boolean => isPassing(error) || error.code === 'SIGNER_BUSY';
+
 /** What a backend threw, as a {@link SignerError}: anything else is a fault of the backend, and its text may hold what must not be shown. */
 export const asSignerError = (error: unknown): SignerError =>
   error instanceof SignerError
     ? error
     : new SignerError('SIGNER_UNAVAILABLE', 'the key cannot be used', { cause: error });
+
+/** The error with the reference of the key in front of it. */
+export function named(where: string, error: SignerError): SignerError {
+  if (error.message.startsWith(where)) return error;
+  const { code, message, hint, cause, retryAfterMs } = error;
+  return new SignerError(code, `${where}: ${message}`, { hint, cause, retryAfterMs });
+}

@@ -33,7 +33,7 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     const { origin } = await readArtifactLogIdentity(directory);
     requireConfirmed(options.confirm, origin);
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-    const ended = await endArtifactLog(directory, await openKey(key, passphrase), Date.now);
+    const ended = await endArtifactLog(directory, await openKey(key, { passphrase }), Date.now);
     await endArtifactTrust(paths, ended);
     report(options, ended, speak);
   });

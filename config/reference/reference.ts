@@ -18,6 +18,8 @@ interface Row {
 const OWN_KEYS: Readonly<Record<string, string>> = {
   'oidc-issuers': '<url>',
   'ci-issuer-metadata': '<provider>',
+  'keys.logs': '<log>',
+  'keys.artifact-logs': '<log>',
 };
 
 /** Parts whose keys are those of another one. */

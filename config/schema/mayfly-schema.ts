@@ -5,6 +5,7 @@ import { artifactLogSchema } from './artifact-log-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { grpcSchema } from './grpc-schema.ts';
 import { algorithmSchema, rateLimitSchema } from './issuer-schema.ts';
+import { keysSchema } from './keys-schema.ts';
 import { logSchema } from './log-schema.ts';
 import { quantity } from './quantity.ts';
 import { timestampsSchema } from './timestamps-schema.ts';
@@ -121,6 +122,10 @@ export const mayflySchema = z.strictObject({
   timestamps: timestampsSchema
     .prefault({})
     .meta({ description: 'The timestamp authority: see docs/timestamps.md.' }),
+  keys: keysSchema.prefault({}).meta({
+    description:
+      'Where the private keys are that are not in files of the data directory: see docs/signers.md.',
+  }),
   'artifact-log': artifactLogSchema
     .prefault({})
     .meta({ description: 'The logs of artifacts, for clients of Rekor: see docs/rekor.md.' }),

@@ -4,6 +4,7 @@ import { artifactLogConfigOf, type ArtifactLogConfig } from './artifact-log-conf
 import { auditDefinitionOf } from './audit-config.ts';
 import { findUnusableFile } from './file-checks.ts';
 import { grpcConfigOf, type GrpcConfig } from './grpc-config.ts';
+import { keysConfigOf, type KeysConfig } from './keys-config.ts';
 import { logConfigOf, outsideLogConfigOf, type LogConfig, type OutsideLogConfig } from './log-config.ts';
 import type { MayflyValues } from '../schema/mayfly-schema.ts';
 import { DEFAULT_RATE_LIMITS, rateLimitsOf, type RateLimits } from './rate-limits.ts';
@@ -42,6 +43,7 @@ export interface MayflyConfig {
   /** Undefined: decisions are written into the service log only. */
   readonly audit?: AuditDefinition | undefined;
   readonly timestamps: TimestampsConfig;
+  readonly keys: KeysConfig;
   readonly artifactLog: ArtifactLogConfig;
   readonly log: LogConfig;
   /** Undefined: none. */
@@ -96,6 +98,7 @@ export function mayflyConfigOf(values: MayflyValues, directory: string, report: 
       ? {}
       : { audit: auditDefinitionOf(values.audit, log.commits, directory, report) }),
     timestamps,
+    keys: keysConfigOf(values.keys, directory, report),
     artifactLog: artifactLogConfigOf(values['artifact-log'], surroundings, report),
     log,
     ...(values.witness === undefined ? {} : { witness: witnessServerOf(values.witness, directory, report) }),

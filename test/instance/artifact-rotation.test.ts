@@ -42,7 +42,7 @@ for (const api of [1, 2] as const)
 
     async function withLog<T>(shard: number, work: (log: ArtifactLog) => Promise<T>): Promise<T> {
       const { directory, key } = artifactLogPaths(paths, api, shard);
-      const signer = await openKey(key, undefined);
+      const signer = await openKey(key);
       const log = await openArtifactLog({ directory, signer, clock: Date.now });
       try {
         return await work(log);

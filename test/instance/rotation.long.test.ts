@@ -309,7 +309,7 @@ describe('instance: the rotation of a log', function () {
           `v${api}`,
           `v${api}-2`,
         ]);
-        await openKey(paths.key, undefined);
+        await openKey(paths.key);
         await rm(directory, { recursive: true });
       }
 

@@ -8,6 +8,7 @@ import { renew as renewTimestamps } from '../../cli/tsa/tsa-renew.ts';
 import { parseCertificate } from '../../core/certificate.ts';
 import { decodePem } from '../../core/pem.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { OpenedKeys, type KeyPlace } from '../../instance/opened-keys.ts';
 import { discardSuccessor } from '../../instance/discard-successor.ts';
 import { NOTHING_LEFT } from '../../instance/discarded.ts';
 import { RotationError } from '../../instance/rotation-error.ts';
@@ -18,6 +19,12 @@ import { readTrust } from '../../trust/ledger.ts';
 import { failureAs } from '../support/failure.ts';
 import { copiesAfterSteps } from '../support/file-steps.ts';
 import { listener, RenewableInstance } from '../trust/support/renewable-instance.ts';
+
+/** Of a key and its successor, in files. */
+const placesOf = (key: string, nextKey: string): readonly [KeyPlace, KeyPlace] => [
+  { setting: 'ca', reference: key },
+  { setting: 'ca-next', reference: nextKey },
+];
 
 /** The two kinds, each with its commands. */
 const KINDS: readonly {
@@ -67,7 +74,7 @@ for (const { what, of, stage, switchOver } of KINDS)
     /** The certificate in force. What `serve` needs of it is there: a key that belongs to it. */
     async function inForce({ chain, key, nextKey }: Succession): Promise<Uint8Array> {
       const pem = await readFile(chain, 'utf8');
-      const { publicKey } = await signerOfChain(pem, [key, nextKey], undefined);
+      const { publicKey } = await signerOfChain(pem, placesOf(key, nextKey), new OpenedKeys({}));
       const der = decodePem(pem)[0]?.bytes ?? new Uint8Array();
       expect(parseCertificate(der).spki).to.deep.equal(publicKey);
       return der;
@@ -91,7 +98,7 @@ for (const { what, of, stage, switchOver } of KINDS)
           step,
         ).to.equal(true);
         const pem = await readFile(left.nextChain, 'utf8');
-        const { publicKey } = await signerOfChain(pem, [left.key, left.nextKey], undefined);
+        const { publicKey } = await signerOfChain(pem, placesOf(left.key, left.nextKey), new OpenedKeys({}));
         const der = decodePem(pem)[0]?.bytes ?? new Uint8Array();
         expect(parseCertificate(der).spki, step).to.deep.equal(publicKey);
         await rm(copy, { recursive: true });

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { parseConfig } from '../../config/load/load.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { artifactLogPaths, artifactLogsIn } from '../../instance/artifact-logs.ts';
+import { OpenedKeys } from '../../instance/opened-keys.ts';
 import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
@@ -59,7 +60,8 @@ describe('service/open-artifact-logs', function () {
     const { yaml = '', clientHost = HOST, isDevelopment = false, passphrase } = more;
     const config = parseConfig(`mayfly: {artifact-log: {${yaml}}}`).mayfly.artifactLog;
     const known = clientHost === 'none' ? undefined : clientHost;
-    const options = { paths, config, clientHost: known, isDevelopment, passphrase };
+    const keys = new OpenedKeys({ passphrase });
+    const options = { paths, config, clientHost: known, isDevelopment, keys };
     return prepareArtifactLogs(
       { ...options, clock: Date.now, steadyClock: undefined, anchor: undefined },
       shutdown,
@@ -197,7 +199,7 @@ describe('service/open-artifact-logs', function () {
     await service.close();
     for (const api of apis) {
       const { directory, key } = artifactLogPaths(paths, api);
-      await endArtifactLog(directory, await openKey(key, undefined), Date.now);
+      await endArtifactLog(directory, await openKey(key), Date.now);
     }
     service = await openQuietly(paths.root);
     try {

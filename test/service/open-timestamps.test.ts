@@ -10,6 +10,7 @@ import { parseConfig } from '../../config/load/load.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { DataDirectoryError } from '../../instance/data-directory-error.ts';
+import { OpenedKeys } from '../../instance/opened-keys.ts';
 import { dataPaths, type DataPaths } from '../../instance/data-paths.ts';
 import { createServiceLog } from '../../server/operator/service-log.ts';
 import { openTimestamps, type OpenedTimestamps } from '../../service/open-timestamps.ts';
@@ -76,7 +77,7 @@ describe('service/open-timestamps', () => {
   ): Promise<OpenedTimestamps | undefined> => {
     const { timestamps } = parseConfig(`mayfly: {timestamps: ${config}}`).mayfly;
     const log = createServiceLog({ write: (line) => written.push(line) }, 'warn');
-    return openTimestamps({ clock, ...over }, paths, timestamps, log, shutdown);
+    return openTimestamps({ clock, keys: new OpenedKeys({}), ...over }, paths, timestamps, log, shutdown);
   };
 
   it('opens what init has made', async () => {

@@ -64,22 +64,26 @@ interface BackendForm {
 /** Keys of a process of their own. Their references are `openbao://NAME`. */
 export class KeyServer {
   readonly #directory: string;
-  readonly #keys: Readonly<Record<string, KeyType>>;
   #child: ChildProcess | undefined;
   #lines: Interface | undefined;
 
-  private constructor(keys: Readonly<Record<string, KeyType>>) {
+  private constructor(pems: Readonly<Record<string, string>>) {
     this.#directory = mkdtempSync(join(tmpdir(), 'mayfly-keys-'));
-    this.#keys = keys;
+    writeFileSync(this.#keysFile, JSON.stringify(pems));
   }
 
   /** Starts one with new keys of those kinds. */
   static async with(keys: Readonly<Record<string, KeyType>>): Promise<KeyServer> {
-    const server = new KeyServer(keys);
-    const made = await Promise.all(
-      Object.entries(keys).map(async ([name, type]) => [name, writeKeyPem(await generateKey(type))]),
-    );
-    writeFileSync(server.#keysFile, JSON.stringify(Object.fromEntries(made)));
+    const made = Object.entries(keys).map(async ([name, type]) => [
+      name,
+      writeKeyPem(await generateKey(type)),
+    ]);
+    return KeyServer.holding(Object.fromEntries(await Promise.all(made)) as Record<string, string>);
+  }
+
+  /** Starts one with those keys, PEM by name. */
+  static async holding(pems: Readonly<Record<string, string>>): Promise<KeyServer> {
+    const server = new KeyServer(pems);
     await server.start();
     return server;
   }
@@ -192,7 +196,7 @@ export class KeyServer {
       mostAtOnce,
       ...(batches === true ? { signMany } : {}),
       ...(renew === undefined ? {} : { renew }),
-      describe: () => Promise.resolve([{ name: 'key', value: `${name} (${this.#keys[name] ?? 'unknown'})` }]),
+      describe: () => Promise.resolve([{ name: 'key', value: name }]),
       close: () => Promise.resolve(),
     };
   }

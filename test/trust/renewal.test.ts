@@ -14,6 +14,7 @@ import { readChain, TrustError } from '../../trust/collect.ts';
 import { readTrust } from '../../trust/ledger.ts';
 import { decodePem, encodePem } from '../../core/pem.ts';
 import { RotationError } from '../../instance/rotation-error.ts';
+import { OpenedKeys } from '../../instance/opened-keys.ts';
 import { openAuthority } from '../../service/open-authority.ts';
 import { sha256 } from '../support/parsers.ts';
 import { failureAs, failureOf } from '../support/failure.ts';
@@ -99,7 +100,7 @@ describe('renewing a CA: before, during and after', function () {
       ok: false,
       fault: 'trust',
     });
-    const { otherChains } = await openAuthority(ca.paths, undefined, Date.now);
+    const { otherChains } = await openAuthority(ca.paths, new OpenedKeys({}), Date.now);
     expect(otherChains).to.have.length(1);
   });
 
@@ -308,7 +309,7 @@ describe('renewing a CA: before, during and after', function () {
       const after = await ca.sign();
       expect(after.chain[0], what).not.to.deep.equal(before.chain[0]);
       await expectAccepted(await ca.trustedRoot(), { before, between, [`${what}, after`]: after });
-      expect((await openAuthority(paths, undefined, Date.now)).otherChains, what).to.have.length(1);
+      expect((await openAuthority(paths, new OpenedKeys({}), Date.now)).otherChains, what).to.have.length(1);
       expect(await run({ switch: true }), what).to.match(/^Nothing is staged. In force already/);
     }
   });

@@ -103,7 +103,7 @@ async function nextOnlineKey(
   await requireRightPassphrase(paths, passphrase);
   const isThere = !(await isMissing(file));
   if (isThere && replaceWaiting !== true) {
-    const { publicKey } = await openKey(file, passphrase);
+    const { publicKey } = await openKey(file, { passphrase });
     const since = rfc3339((await stat(file)).mtimeMs);
     return {
       spki: publicKey,
@@ -163,7 +163,7 @@ async function requireRightPassphrase(
   if (passphrase === undefined) return;
   for (const file of [intermediateKey, tufOnlineKey])
     if (!(await isMissing(file))) {
-      await openKey(file, passphrase);
+      await openKey(file, { passphrase });
       return;
     }
 }

@@ -124,7 +124,7 @@ describe('mayfly log proof, for entries of logs of artifacts', function () {
       const { directory, key } = artifactLogPaths(dataPaths(data), api);
       const log = await openArtifactLog({
         directory,
-        signer: await openKey(key, undefined),
+        signer: await openKey(key),
         clock: Date.now,
       });
       for (const { canonicalizedBody } of vectorsOf(api))

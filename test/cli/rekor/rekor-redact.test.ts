@@ -64,7 +64,7 @@ describe('mayfly rekor redact', function () {
 
   const opened = async (api: 1 | 2): Promise<ArtifactLog> => {
     const { directory, key } = artifactLogPaths(paths, api);
-    return openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
+    return openArtifactLog({ directory, signer: await openKey(key), clock: Date.now });
   };
   const options = (api: 1 | 2, ...index: string[]) => ({ data, [`v${api}`]: true, index, reason: 'case 17' });
   const everyFile = async (): Promise<string> => {
@@ -248,7 +248,7 @@ describe('mayfly rekor redact', function () {
     await stageArtifactLog({ ...request, host: undefined });
     await switchArtifactLog(request);
     const { directory, key } = artifactLogPaths(paths, 2, 2);
-    const next = await openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
+    const next = await openArtifactLog({ directory, signer: await openKey(key), clock: Date.now });
     const { logIndex } = (await next.add(added)).entry;
     await next.close();
 

@@ -74,7 +74,7 @@ describe('mayfly rekor search', function () {
       const { directory, key } = artifactLogPaths(paths, api);
       const log = await openArtifactLog({
         directory,
-        signer: await openKey(key, undefined),
+        signer: await openKey(key),
         clock: Date.now,
       });
       await fill(log);

@@ -107,7 +107,7 @@ describe('mayfly rekor', function () {
     for (const api of [1, 2] as const) {
       const { key } = artifactLogPaths(paths, api);
       expect(Buffer.from(await readKeyFile(key)).toString()).to.include('ENCRYPTED');
-      await openKey(key, 'secret');
+      await openKey(key, { passphrase: 'secret' });
     }
   });
 
@@ -145,7 +145,7 @@ describe('mayfly rekor', function () {
     ).to.deep.equal([2]);
     expect(signingConfigOf(trust, urls).artifactLogs).to.deep.equal([]);
     const { directory, key } = artifactLogPaths(paths, 1);
-    const log = await openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
+    const log = await openArtifactLog({ directory, signer: await openKey(key), clock: Date.now });
     try {
       expect(log.status().size).to.equal(1);
       const refusal = await failureAs(LogError, log.add({ body: utf8('{}'), namedDigests: [] }));
@@ -164,7 +164,7 @@ describe('mayfly rekor', function () {
       const { directory, key } = artifactLogPaths(paths, api);
       const log = await openArtifactLog({
         directory,
-        signer: await openKey(key, undefined),
+        signer: await openKey(key),
         clock: Date.now,
       });
       await Promise.all(Array.from({ length: 600 }, (_, i) => log.add(artifact(i))));
@@ -200,7 +200,7 @@ describe('mayfly rekor', function () {
     await make();
     await init({ data }, speak);
     const { directory, key } = artifactLogPaths(paths, 2);
-    const log = await openArtifactLog({ directory, signer: await openKey(key, undefined), clock: Date.now });
+    const log = await openArtifactLog({ directory, signer: await openKey(key), clock: Date.now });
     try {
       const failure = await failureAs(
         LogError,

@@ -19,8 +19,8 @@ import {
   type ExistingAuthority,
   type NewAuthority,
 } from '../../../instance/create-instance.ts';
+import { OpenedKeys } from '../../../instance/opened-keys.ts';
 import { certificateLogPaths, dataPaths, type DataPaths } from '../../../instance/data-paths.ts';
-import { openKey } from '../../../instance/open-key.ts';
 import { openAuthority, signerOfChain } from '../../../service/open-authority.ts';
 import { encodeTrustedRoot, type TrustedRoot } from '../../../trust/format/trusted-root.ts';
 import { readTrust } from '../../../trust/ledger.ts';
@@ -126,15 +126,17 @@ export class RenewableInstance {
     return rm(this.root, { recursive: true });
   }
 
+  get #keys(): OpenedKeys {
+    return new OpenedKeys({ passphrase: this.#passphrase });
+  }
+
   /** Starts, issues a certificate, signs with it, and ends. */
   async sign(): Promise<SignedArtifact> {
     const clock = (): number => Date.now() + this.skew;
-    const { authority } = await openAuthority(this.paths, this.#passphrase, clock);
-    const { directory, ecdsaKey, ed25519Key } = certificateLogPaths(this.paths, '2026');
-    const signers = {
-      treeHead: await openKey(ecdsaKey, this.#passphrase),
-      checkpoint: await openKey(ed25519Key, this.#passphrase),
-    };
+    const { authority } = await openAuthority(this.paths, this.#keys, clock);
+    const logPaths = certificateLogPaths(this.paths, '2026');
+    const { directory } = logPaths;
+    const signers = await this.#keys.log(logPaths);
     const log = await openCtLog({ directory, signers, chain: authority.chain, clock });
     try {
       const policy = { current: openPolicy(PRINCIPAL) };
@@ -156,9 +158,9 @@ export class RenewableInstance {
   async #timestamp(signature: Uint8Array): Promise<Uint8Array> {
     // A second later: the authority says whole seconds, and a certificate may begin in the one that is.
     const clock = (): number => Date.now() + this.skew + 1000;
-    const { timestampChain, timestampKey, nextTimestampKey } = this.paths;
-    const chainPem = await readFile(timestampChain, 'utf8');
-    const signer = await signerOfChain(chainPem, [timestampKey, nextTimestampKey], this.#passphrase);
+    const chainPem = await readFile(this.paths.timestampChain, 'utf8');
+    const keys = this.#keys;
+    const signer = await signerOfChain(chainPem, keys.timestamps(this.paths), keys);
     const time = trustedClock(clock);
     const authority = await TimestampAuthority.open({
       chainPem,
