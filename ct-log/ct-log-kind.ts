@@ -31,6 +31,7 @@ export function ctLogKind(
   signers: LogSigners,
   companions: ChainCertificates,
 ): CtLogKind {
+  const scts = new SctMaker(identity, signers.treeHead);
   return {
     identity,
     entries: TILE_LEAVES,
@@ -44,8 +45,8 @@ export function ctLogKind(
     },
     requireUnedited: (evidence) => requireUnedited(identity, evidence),
     place: entryPlacer(identity.sctExtensions === 'leaf_index', companions),
-    receipts: (entries, { head }) =>
-      signScts(entries, head.timestamp, { ...identity, signer: signers.treeHead }),
+    receipts: (entries, { timestamp }) => scts.sign(entries, timestamp),
+    keyRefusal: () => signers.treeHead.remote?.refusal() ?? signers.checkpoint.remote?.refusal(),
   };
 }
 
@@ -71,16 +72,56 @@ function entryPlacer(withIndex: boolean, chain: ChainCertificates): CtLogKind['p
 const refused = (message: string, cause?: unknown): LogError =>
   new LogError('LOG_ENTRY_REFUSED', message, { cause });
 
-/** The SCTs of entries of one time. Signs all of them at once, for a key that is far away, and in order. Rejects when the key cannot be reached. */
-export async function signScts(
-  entries: readonly Pick<PlacedCertificate, 'leaf' | 'extensions'>[],
-  timestamp: number,
-  { logId, origin, signer }: Pick<CtLogIdentity, 'logId' | 'origin'> & { readonly signer: Signer },
-): Promise<SctReceipt[]> {
-  const signatures = await Promise.all(entries.map(({ leaf }) => signer.sign(leaf)));
-  return entries.map(({ extensions }, i) => {
-    const signature = signatures[i];
-    if (signature === undefined) throw new LogError('LOG_STORAGE', 'a signature is missing');
-    return { sct: encodeSct({ logId, timestamp, extensions, signature }), origin };
-  });
+/** Makes the SCTs of one log. */
+export class SctMaker {
+  readonly #identity: CtLogIdentity;
+  readonly #signer: Signer;
+  /** Those of entries whose batch is not done yet: where one of a thousand signatures fails, the others are not asked for again. */
+  readonly #signed = new WeakMap<Placed, Uint8Array>();
+
+  constructor(identity: CtLogIdentity, signer: Signer) {
+    this.#identity = identity;
+    this.#signer = signer;
+  }
+
+  /** The SCTs of entries of one time, in their order. Signs all of them at once, for a key that is far away. Rejects when the key cannot be reached, once nothing is under way any more. */
+  async sign(entries: readonly Placed[], timestamp: number): Promise<SctReceipt[]> {
+    const signatures =
+      this.#signer.remote === undefined
+        ? await Promise.all(entries.map(({ leaf }) => this.#signer.sign(leaf)))
+        : await this.#remotely(entries);
+    const { logId, origin } = this.#identity;
+    return entries.map(({ extensions }, i) => {
+      const signature = signatures[i];
+      if (signature === undefined) throw new LogError('LOG_STORAGE', 'a signature is missing');
+      return { sct: encodeSct({ logId, timestamp, extensions, signature }), origin };
+    });
+  }
+
+  async #remotely(entries: readonly Placed[]): Promise<(Uint8Array | undefined)[]> {
+    const left = entries.filter((entry) => !this.#signed.has(entry));
+    await (left.length > 1 && this.#signer.signAll !== undefined ? this.#together(left) : this.#each(left));
+    return entries.map((entry) => this.#signed.get(entry));
+  }
+
+  async #together(entries: readonly Placed[]): Promise<void> {
+    const signatures = await this.#signer.signAll?.(entries.map(({ leaf }) => leaf));
+    for (const [i, entry] of entries.entries()) {
+      const signature = signatures?.[i];
+      if (signature !== undefined) this.#signed.set(entry, signature);
+    }
+  }
+
+  async #each(entries: readonly Placed[]): Promise<void> {
+    const tries = await Promise.allSettled(entries.map(({ leaf }) => this.#signer.sign(leaf)));
+    let failure: PromiseRejectedResult | undefined;
+    for (const [i, entry] of entries.entries()) {
+      const one = tries[i];
+      if (one?.status === 'fulfilled') this.#signed.set(entry, one.value);
+      else failure ??= one;
+    }
+    if (failure !== undefined) throw failure.reason;
+  }
 }
+
+type Placed = Pick<PlacedCertificate, 'leaf' | 'extensions'>;

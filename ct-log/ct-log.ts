@@ -2,7 +2,7 @@
 import type { TileLog } from '../tlog/live-log.ts';
 import { prepareLog, type LogOptions, type PreparedLog } from '../tlog/log.ts';
 import { ChainCertificates } from './chain-certificates.ts';
-import { ctLogKind, signScts } from './ct-log-kind.ts';
+import { ctLogKind, SctMaker } from './ct-log-kind.ts';
 import type { CtLogEntry, TileLeaf } from './format/leaf.ts';
 import type { SctReceipt } from './format/sct.ts';
 import { readIdentity, type CtLogIdentity } from './log-identity.ts';
@@ -60,10 +60,10 @@ export async function prepareCtLog(options: CtLogOptions): Promise<PreparedLog<C
 
 async function signAgain(
   entry: Pick<TileLeaf, 'leaf' | 'timestamp' | 'extensions'>,
-  { logId, origin }: CtLogIdentity,
+  identity: CtLogIdentity,
   { treeHead }: LogSigners,
 ): Promise<SctReceipt> {
-  const [receipt] = await signScts([entry], entry.timestamp, { logId, origin, signer: treeHead });
+  const [receipt] = await new SctMaker(identity, treeHead).sign([entry], entry.timestamp);
   if (receipt === undefined) throw new TypeError('each entry has its SCT');
   return receipt;
 }

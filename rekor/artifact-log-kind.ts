@@ -33,11 +33,13 @@ export function artifactLogKind(
       requireSigner(identity, signer);
     },
     place: entryPlacer(identity),
-    receipts: (entries, head, hashes) => {
+    receipts: async (entries, _, signing, hashes) => {
+      const head = await signing;
       // The proofs of a batch have nearly all of their hashes in common.
       const known = rememberingHashes(hashes);
       return Promise.all(entries.map(({ index }) => proofUnder(head, index, known)));
     },
+    keyRefusal: () => signer.remote?.refusal(),
   };
 }
 

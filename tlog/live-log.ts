@@ -296,9 +296,12 @@ export class LiveLog<
   #sequence(recovered: RecoveredLog): Sequencer<Entry, Receipt, Placed> {
     const { log, signHead, stores } = this.#sources;
     const limits = this.#limits;
-    const receipts = (entries: readonly Placed[], head: SignedHead): Promise<readonly Receipt[]> =>
-      log.receipts(entries, head, this.#tiles.hashesAt(head.head.size));
-    const signer = new BatchSigner(this.#withWitnesses(signHead), receipts, limits.signingTimeoutMs);
+    const signer = new BatchSigner<Placed, Receipt>(
+      this.#withWitnesses(signHead),
+      (entries, next, signing) => log.receipts(entries, next, signing, this.#tiles.hashesAt(next.size)),
+      limits.signingTimeoutMs,
+      () => log.keyRefusal(),
+    );
     const clock = (): number => this.#clock.guard.now();
     const options = { store: stores.commits, signer, limits, clock };
     return new Sequencer(log, recovered, options, {

@@ -2,6 +2,7 @@
  * What one kind of log has of its own. The tree, the stores and the sequencer are the same for all of them, and know
  * nothing of certificates or artifacts. A value of these types belongs to one log: it holds that log's identity and keys.
  */
+import type { MayflyError } from '../core/errors.ts';
 import type { Head } from './store/commit-store.ts';
 import type { TileStore } from './store/tile-store.ts';
 import type { EntryFormat, PlacedEntry, StoredEntry } from './format/entry-format.ts';
@@ -73,7 +74,14 @@ export interface LogKind<
   Stored extends StoredEntry = StoredEntry,
 >
   extends StoredLog<Stored>, EntryPlacer<Entry, Placed> {
-  /** The receipts of a batch, in its order, after `head`, which covers it, was committed and signed. `hashes` reads the
-   * tree of that head. Rejects when a key cannot be reached; it is called again then. */
-  receipts(entries: readonly Placed[], head: SignedHead, hashes: HashReader): Promise<readonly Receipt[]>;
+  /** The receipts of a batch, in its order, after `head`, which covers it, was committed, and while it is being signed. None of them leaves before it is. `hashes` reads the
+   * tree of that head. Rejects when a key cannot be reached, and when `signing` does and is needed; it is called again then. */
+  receipts(
+    entries: readonly Placed[],
+    head: Head,
+    signing: Promise<SignedHead>,
+    hashes: HashReader,
+  ): Promise<readonly Receipt[]>;
+  /** What is known to keep the keys from signing, so that nothing should be added; undefined while nothing is. Cheap. */
+  keyRefusal(): MayflyError | undefined;
 }

@@ -3,20 +3,27 @@
  * ever be, so a signature that fails changes nothing: the same head is signed again, and the same entries.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../../core/errors.ts';
+import { messageOf, type MayflyError } from '../../core/errors.ts';
 import type { Head } from '../store/commit-store.ts';
 import type { SignedHead, SignHead } from './head-signer.ts';
 import { LogError } from '../core/log-error.ts';
 
-/** Milliseconds until a failed signature is tried again, the first and the longest. */
+/** Milliseconds until a failed signature is tried again, the first and the longest: a key that is back is used soon. */
 const FIRST_RETRY = 50;
-const LONGEST_RETRY = 5_000;
+const LONGEST_RETRY = 1_000;
 
-/** Makes the receipts of a batch, in its order, after its head was signed. */
+/** Milliseconds after which entries do not wait for another try. */
+const WORTH_A_TRY = 1_500;
+
+/** Makes the receipts of a batch, in its order, while its head is being signed. */
 type MakeReceipts<Placed, Receipt> = (
   entries: readonly Placed[],
-  head: SignedHead,
+  head: Head,
+  signing: Promise<SignedHead>,
 ) => Promise<readonly Receipt[]>;
+
+/** What is known to keep the keys of a log from signing; undefined while nothing is. */
+type KeyRefusal = () => MayflyError | undefined;
 
 /** A committed batch with its signatures. */
 export interface SignedBatch<Receipt> {
@@ -29,25 +36,34 @@ export class BatchSigner<Placed, Receipt> {
   readonly #signHead: SignHead;
   readonly #makeReceipts: MakeReceipts<Placed, Receipt>;
   readonly #timeoutMs: number;
+  readonly #keyRefusal: KeyRefusal;
   readonly #abort = new AbortController();
   #failure: string | undefined;
   #late: LogError | undefined;
 
   /** `timeoutMs`: milliseconds after which signing takes too long. */
-  constructor(signHead: SignHead, makeReceipts: MakeReceipts<Placed, Receipt>, timeoutMs: number) {
+  constructor(
+    signHead: SignHead,
+    makeReceipts: MakeReceipts<Placed, Receipt>,
+    timeoutMs: number,
+    keyRefusal: KeyRefusal = () => undefined,
+  ) {
     this.#signHead = signHead;
     this.#makeReceipts = makeReceipts;
     this.#timeoutMs = timeoutMs;
+    this.#keyRefusal = keyRefusal;
   }
 
   /** Why the last signature failed, or is not there yet; undefined while all is well. */
   get failure(): string | undefined {
-    return this.#failure ?? (this.#late === undefined ? undefined : NO_ANSWER);
+    if (this.#failure !== undefined) return this.#failure;
+    return this.#late === undefined ? this.#keyRefusal()?.message : NO_ANSWER;
   }
 
-  /** What to reject with while signing takes too long. */
-  get late(): LogError | undefined {
-    return this.#late;
+  /** What to reject with while signing takes too long, or is known to fail. */
+  get refusal(): LogError | undefined {
+    const refusal = this.#late === undefined ? this.#keyRefusal() : undefined;
+    return refusal === undefined ? this.#late : unsigned(refusal, refusal.metadata);
   }
 
   /** The head and the receipts of `entries`, once both could be signed; `onLate` is called when that takes too long. Rejects
@@ -57,9 +73,10 @@ export class BatchSigner<Placed, Receipt> {
     entries: readonly Placed[],
     onLate: (error: LogError) => void,
   ): Promise<SignedBatch<Receipt>> {
-    const signing = this.#untilSigned(next, entries);
-    if (await this.#isInTime(signing)) return signing;
-    this.#late = lateness(this.#failure ?? NO_ANSWER);
+    const tooLong = new AbortController();
+    const signing = this.#untilSigned(next, entries, tooLong);
+    if (await this.#isInTime(signing, tooLong.signal)) return signing;
+    this.#late = unsigned(new Error(this.#failure ?? NO_ANSWER));
     onLate(this.#late);
     const end = new AbortController();
     try {
@@ -70,11 +87,14 @@ export class BatchSigner<Placed, Receipt> {
     }
   }
 
-  /** Whether it is resolved or rejected before it takes too long. */
-  async #isInTime(signing: Promise<unknown>): Promise<boolean> {
+  /** Whether it is resolved or rejected before it takes too long, which `failing` says before the time is over. */
+  async #isInTime(signing: Promise<unknown>, failing: AbortSignal): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<boolean>((resolve) => {
       timer = setTimeout(resolve, this.#timeoutMs, false);
+      failing.addEventListener('abort', () => {
+        resolve(false);
+      });
     });
     const settled = signing.then(
       () => true,
@@ -97,22 +117,39 @@ export class BatchSigner<Placed, Receipt> {
     });
   }
 
-  async #untilSigned(next: Head, entries: readonly Placed[]): Promise<SignedBatch<Receipt>> {
-    let head: SignedHead | undefined;
+  async #untilSigned(
+    next: Head,
+    entries: readonly Placed[],
+    tooLong: AbortController,
+  ): Promise<SignedBatch<Receipt>> {
+    const begin = performance.now();
+    let signing: Promise<SignedHead> | undefined;
     for (let wait = FIRST_RETRY; ; wait = Math.min(2 * wait, LONGEST_RETRY)) {
-      try {
-        head ??= await this.#signHead(next);
-        const receipts = await this.#makeReceipts(entries, head);
-        if (receipts.length !== entries.length) throw new LogError('LOG_STORAGE', 'a receipt is missing');
+      signing ??= this.#signHead(next);
+      // A key that is far away signs both at once. Neither is let out before the other is there.
+      const [head, receipts] = await Promise.allSettled([signing, this.#receipts(entries, next, signing)]);
+      if (head.status === 'fulfilled' && receipts.status === 'fulfilled') {
         this.#failure = undefined;
-        return { head, receipts };
-      } catch (error) {
-        this.#failure = messageOf(error);
-        // Somebody else went on with this log: what is signed here must never leave.
-        if (error instanceof LogError && ENDING.has(error.code)) throw error;
-        await this.#pause(wait);
+        return { head: head.value, receipts: receipts.value };
       }
+      if (head.status === 'rejected') signing = undefined;
+      const error = failureOf(head, receipts);
+      this.#failure = messageOf(error);
+      // Somebody else went on with this log: what is signed here must never leave.
+      if (error instanceof LogError && ENDING.has(error.code)) throw error;
+      if (performance.now() - begin > WORTH_A_TRY) tooLong.abort();
+      await this.#pause(wait);
     }
+  }
+
+  async #receipts(
+    entries: readonly Placed[],
+    next: Head,
+    signing: Promise<SignedHead>,
+  ): Promise<readonly Receipt[]> {
+    const receipts = await this.#makeReceipts(entries, next, signing);
+    if (receipts.length !== entries.length) throw new LogError('LOG_STORAGE', 'a receipt is missing');
+    return receipts;
   }
 
   async #pause(ms: number): Promise<void> {
@@ -135,10 +172,15 @@ export class BatchSigner<Placed, Receipt> {
 /** What no further attempt changes. */
 const ENDING: ReadonlySet<string> = new Set(['LOG_ROLLED_BACK', 'LOG_CORRUPT']);
 
+/** Why the first of them that was rejected was. */
+const failureOf = (...all: readonly PromiseSettledResult<unknown>[]): unknown =>
+  all.find((one) => one.status === 'rejected')?.reason;
+
 const NO_ANSWER = 'the keys of the log do not answer';
 
-const lateness = (why: string): LogError =>
+const unsigned = (cause: Error, metadata?: LogError['metadata']): LogError =>
   new LogError('LOG_UNAVAILABLE', 'the log cannot sign at the moment', {
     hint: 'Try again later. The log of the server and /readyz name the fault.',
-    cause: new Error(why),
+    cause,
+    metadata,
   });

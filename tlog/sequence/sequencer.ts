@@ -167,7 +167,7 @@ export class Sequencer<Entry, Receipt, Placed extends PlacedEntry> {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closed) return new LogError('LOG_CLOSED', 'the log is closed');
     const { signer, limits } = this.#options;
-    const late = this.#late ?? signer.late;
+    const late = this.#late ?? signer.refusal;
     if (late !== undefined) return late;
     if (this.#waiting.queued >= limits.queued)
       return new LogError('LOG_BUSY', 'too many entries wait to be logged', {

@@ -97,8 +97,10 @@ export function artifactKind(identity: LogIdentity, key: KeyPair): LogKind<strin
       if (leaf.length > MAX_ENTRY) throw new LogError('LOG_ENTRY_REFUSED', 'the entry is too large');
       return { index, leafHash: hashLeaf(sha256, leaf), bytes: vector(2, leaf) };
     },
-    receipts: (entries, { head, checkpoint }, hashes) =>
-      Promise.all(
+    keyRefusal: () => undefined,
+    receipts: async (entries, head, signing, hashes) => {
+      const { checkpoint } = await signing;
+      return Promise.all(
         entries.map(async ({ index }) => ({
           proof: encodeTlogProof({
             index,
@@ -106,7 +108,8 @@ export function artifactKind(identity: LogIdentity, key: KeyPair): LogKind<strin
             checkpoint,
           }),
         })),
-      ),
+      );
+    },
   };
 }
 
