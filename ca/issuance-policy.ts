@@ -16,9 +16,9 @@ export interface Grant {
   readonly lifetimeSeconds: number;
   /** The rule that decided; undefined when none had to. */
   readonly rule?: string | undefined;
-  /** Refunds the limits that counted the request; undefined when none did. To be called when it is refused and its entry is
-   * certainly not in the log. */
-  readonly refund?: (() => void) | undefined;
+  /** Refunds the limits that counted the request, and the token where it was marked as used; undefined when neither was done. To be called when it is refused and its entry is
+   * certainly not in the log; with `token`, which refunds that alone, when it may be there, and the service is at fault that no certificate was made. */
+  readonly refund?: ((only?: 'token') => void) | undefined;
   /** The token, where it is used up with the entry in the log; undefined where it was used up before, or need not be. */
   readonly claim?: TokenClaim | undefined;
 }

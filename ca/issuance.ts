@@ -1,8 +1,10 @@
 /** From a request to a certificate: the steps of the product, in their order. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { parsePublicKey } from '../core/public-key.ts';
 import type { Identity } from '../oidc/identity.ts';
 import { ModulusJudge } from '../oidc/keys/modulus-judge.ts';
+import { mayPass, SignerError } from '../signers/signer-error.ts';
 import { TokenError } from '../oidc/core/token-error.ts';
 import { isClaimTaken } from '../tlog/core/committed.ts';
 import type { Authority } from './authority.ts';
@@ -126,6 +128,7 @@ export class Issuance {
         if (grant.claim !== undefined && isClaimTaken(error)) throw grant.claim.refusal();
         if (isNotLogged(error)) throw error;
         refundable = undefined;
+        grant.refund?.('token');
         facts = { ...verified, serial, log: origin };
         throw error;
       }
@@ -135,7 +138,13 @@ export class Issuance {
       facts = logged;
       // The log may have taken its time: what is refused by now is not signed.
       this.#requireStillAllowed(policy, identity, key);
-      const certificate = await signCertificate(authority, precertificate, entry);
+      const certificate =
+        grant.claim === undefined
+          ? await signCertificate(authority, precertificate, entry).catch((error: unknown) => {
+              if (error instanceof SignerError) grant.refund?.('token');
+              throw error;
+            })
+          : await insisting(() => signCertificate(authority, precertificate, entry));
       const decision: IssuedDecision = {
         outcome: 'issued',
         caller,
@@ -182,7 +191,7 @@ export class Issuance {
     const { authority, log, audit, clock } = this.#options;
     const validity = leafValidity(clock(), lifetimeSeconds, authority.validity);
     // Only after the clock was read: a clock that has jumped is one of the log's reasons to refuse.
-    const refusal = log.refusal() ?? audit?.refusal();
+    const refusal = log.refusal() ?? authority.signer.remote?.refusal() ?? audit?.refusal();
     if (refusal !== undefined) throw refusal;
     return validity;
   }
@@ -190,6 +199,22 @@ export class Issuance {
   #contentOf({ principal }: Identity, key: ProvenKey, { lifetimeSeconds }: Grant): LeafContent {
     return { key, principal, validity: this.#validity(lifetimeSeconds), serial: newSerial() };
   }
+}
+
+/** Milliseconds for which a request whose token is used up for good waits for a key that does not sign, and the longest between two tries. */
+const INSISTING_MS = 8_000;
+const LONGEST_PAUSE = 500;
+
+/** A signature for a request that cannot be made again, because its token is used up. Rejects as `sign` does, when that goes on, or does not pass by itself. */
+async function insisting<T>(sign: () => Promise<T>): Promise<T> {
+  const end = performance.now() + INSISTING_MS;
+  for (let pause = 50; ; pause = Math.min(2 * pause, LONGEST_PAUSE))
+    try {
+      return await sign();
+    } catch (error) {
+      if (!(error instanceof SignerError) || !mayPass(error) || performance.now() > end) throw error;
+      await delay(pause);
+    }
 }
 
 const NOTHING: CertainFacts = {};

@@ -30,7 +30,7 @@ import { compileRules, type Rules, type RuleTrace } from './rules/rules.ts';
 /** What decides whether a token was used before, or, where the log decides that, knows some that are. */
 export type ReplayCheck = Pick<ReplayGuard, 'wasUsed'> &
   (
-    | Pick<ReplayGuard, 'markUsed'>
+    | Pick<ReplayGuard, 'markUsed' | 'release'>
     | {
         /** Takes it for used, until that is taken back by the function that it returns, the log has decided, or a moment has passed. */
         readonly hold: (key: Uint8Array) => () => void;
@@ -46,8 +46,9 @@ export interface PolicyUse {
   readonly token?: { readonly key: Uint8Array; readonly expires: number } | undefined;
 }
 
-/** Refunds what a use took from the limits. */
-export type Refund = () => void;
+/** Refunds what a use took from the limits, and has its token work again where it was marked as used; of these `only` the second, for a
+ * request that may have left an entry in the log, and no certificate. */
+export type Refund = (only?: 'token') => void;
 
 /** Counts uses in another place than here, as {@link IssuerPolicy.count} does: where several threads decide, one counts. */
 export interface UseCounter {
@@ -132,9 +133,9 @@ export class IssuerPolicy {
   #countHeld(who: string, release: () => void): ReturnType<IssuerPolicy['count']> {
     const both =
       (refund: Refund | undefined): Refund =>
-      () => {
+      (only) => {
         release();
-        refund?.();
+        refund?.(only);
       };
     try {
       const refund = this.#count(who);
@@ -223,7 +224,8 @@ export class IssuerPolicy {
         if (ofOwn !== undefined) own?.refund(ofOwn);
         throw limited('ISSUER_RATE_LIMITED', name, ofAll.retryAfterSeconds);
       }
-      return () => {
+      return (only) => {
+        if (only === 'token') return;
         if (ofOwn !== undefined) own?.refund(ofOwn);
         if (ofAll !== undefined) all?.refund(ofAll);
       };
@@ -237,12 +239,16 @@ export class IssuerPolicy {
   }
 
   async #markUsed(
-    guard: Pick<ReplayGuard, 'markUsed'>,
+    guard: Pick<ReplayGuard, 'markUsed' | 'release'>,
     { key, expires }: NonNullable<PolicyUse['token']>,
     refund: Refund | undefined,
   ): Promise<Refund | undefined> {
+    const both: Refund = (only) => {
+      guard.release?.(key);
+      refund?.(only);
+    };
     try {
-      if (await guard.markUsed(key, expires)) return refund;
+      if (await guard.markUsed(key, expires)) return both;
     } catch (error) {
       refund?.();
       throw error;

@@ -101,7 +101,7 @@ export class TimestampAuthority {
 
   /** Why no timestamp is granted at `now`, a sentence; undefined when they are. */
   faultAt(now: number): string | undefined {
-    return this.#options.clock.fault ?? this.#outside(now);
+    return this.#options.clock.fault ?? this.#outside(now) ?? this.signer.remote?.refusal()?.message;
   }
 
   /** Grants a timestamp. Rejects with {@link TimestampError}. */

@@ -33,6 +33,11 @@ export class RecentTokens {
     };
   }
 
+  /** Takes the token for unused again. */
+  forget(key: Uint8Array): void {
+    this.#used.delete(nameOf(key));
+  }
+
   /** Remembers the token until `marking` has settled, and afterwards if it resolved, to whatever: then the token is used.
    * Resolves when `marking` has settled. */
   async watch(key: Uint8Array, marking: Promise<boolean>): Promise<void> {

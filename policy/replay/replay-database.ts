@@ -52,6 +52,7 @@ export class ReplayDatabase {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #prune: StatementSync;
+  readonly #release: StatementSync;
   readonly #mostKeys: number;
   #held: number;
 
@@ -69,11 +70,12 @@ export class ReplayDatabase {
     }
     this.#db = this.#guard(() => open(path));
     try {
-      [this.#insert, this.#prune, this.#held] = this.#guard(() => [
+      [this.#insert, this.#prune, this.#release, this.#held] = this.#guard(() => [
         this.#db.prepare('INSERT INTO used (key, expires) VALUES (?, ?) ON CONFLICT (key) DO NOTHING'),
         this.#db.prepare(
           'DELETE FROM used WHERE key IN (SELECT key FROM used WHERE expires < ? ORDER BY expires LIMIT ?)',
         ),
+        this.#db.prepare('DELETE FROM used WHERE key = ?'),
         Number(this.#db.prepare('SELECT count(*) AS held FROM used').get()?.['held']),
       ]);
     } catch (error) {
@@ -87,13 +89,14 @@ export class ReplayDatabase {
     return this.#held;
   }
 
-  /** For each use whether its key was not there yet; all that were not are durable on return. Of two equal keys the first
+  /** For each use whether its key was not there yet, after those `released` were forgotten; all that were not are durable on return. Of two equal keys the first
    * one was not. */
-  markUsed(uses: readonly TokenUse[], now: number): boolean[] {
+  markUsed(uses: readonly TokenUse[], now: number, released: readonly Uint8Array[] = []): boolean[] {
     return this.#guard(() => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
         let held = this.#held - Number(this.#prune.run(now - KEPT_LONGER, 2 * uses.length + PRUNED).changes);
+        for (const key of released) held -= Number(this.#release.run(key).changes);
         if (held + uses.length > this.#mostKeys) throw full(this.#path, held);
         const isFirst = uses.map(({ key, expires }) => this.#insert.run(key, expires).changes === 1);
         for (const first of isFirst) if (first) held++;

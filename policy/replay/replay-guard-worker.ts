@@ -7,7 +7,13 @@ import { ReplayFault } from './replay-fault.ts';
 /** Asks the worker. */
 export type ReplayRequest =
   | { readonly kind: 'open' }
-  | { readonly kind: 'markUsed'; readonly uses: readonly TokenUse[]; readonly now: number }
+  | {
+      readonly kind: 'markUsed';
+      readonly uses: readonly TokenUse[];
+      /** Keys that are forgotten first. */
+      readonly released: readonly Uint8Array[];
+      readonly now: number;
+    }
   | { readonly kind: 'close' };
 
 /** The worker's answer; instead of one it may throw {@link ReplayFault}. */
@@ -30,7 +36,8 @@ function answer(request: ReplayRequest): ReplayReply {
     }
     database ??= new ReplayDatabase(path, isFirstOpening);
     isFirstOpening = false;
-    const isFirst = request.kind === 'markUsed' ? database.markUsed(request.uses, request.now) : [];
+    const isFirst =
+      request.kind === 'markUsed' ? database.markUsed(request.uses, request.now, request.released) : [];
     return { isFirst, held: database.held };
   } catch (error) {
     // After a failed sync the page cache may hold what the medium does not. Opening writes it anew.

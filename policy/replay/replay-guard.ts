@@ -17,6 +17,9 @@ export interface ReplayGuard {
    * accepted, leeway included. Rejects with PolicyError `REPLAY_GUARD_UNAVAILABLE`, whose cause is a {@link ReplayFault}; the
    * token may then count as used. */
   markUsed(key: Uint8Array, expiresAtMs: number): Promise<boolean>;
+  /** Forgets a use that was marked, in the background: the request that it was for got no certificate, through no fault of its client. What
+   * ends before that is written leaves it used. Absent where uses cannot be forgotten. */
+  release?(key: Uint8Array): void;
   /** Whether the token is known to be used already, or to be marked by another request at this moment, without asking
    * the file. False means unknown: only {@link markUsed} decides. */
   wasUsed(key: Uint8Array): boolean;
@@ -66,9 +69,10 @@ class DurableReplayGuard implements ReplayGuard {
   #startedAt: number;
   #isEnding = false;
   readonly #waiting: WaitingUse[] = [];
+  readonly #released: Uint8Array[] = [];
   readonly #commits = new GroupCommit({
-    isDue: () => this.#waiting.length > 0,
-    commit: () => this.#commit(this.#waiting.splice(0, MAX_BATCH)),
+    isDue: () => this.#waiting.length > 0 || this.#released.length > 0,
+    commit: () => this.#commit(this.#waiting.splice(0, MAX_BATCH), this.#released.splice(0, MAX_BATCH)),
     gathers: false,
   });
   #closing: Promise<void> | undefined;
@@ -117,6 +121,13 @@ class DurableReplayGuard implements ReplayGuard {
     return answer;
   }
 
+  release(key: Uint8Array): void {
+    if (this.#closing !== undefined) return;
+    this.#recent.forget(key);
+    this.#released.push(key);
+    this.#commits.start();
+  }
+
   wasUsed(key: Uint8Array): boolean {
     // While the file cannot be used, every token is refused for that.
     return this.#fault === undefined && this.#recent.has(key);
@@ -133,11 +144,11 @@ class DurableReplayGuard implements ReplayGuard {
     return this.#closing;
   }
 
-  async #commit(batch: readonly WaitingUse[]): Promise<true> {
+  async #commit(batch: readonly WaitingUse[], released: readonly Uint8Array[]): Promise<true> {
     try {
       await this.#restart();
       const uses = batch.map(({ key, expires }) => ({ key, expires }));
-      const isFirst = await this.#ask({ kind: 'markUsed', uses, now: this.#clock() });
+      const isFirst = await this.#ask({ kind: 'markUsed', uses, released, now: this.#clock() });
       for (const [i, { resolve }] of batch.entries()) resolve(isFirst[i] === true);
     } catch (error) {
       for (const { reject } of batch) reject(unavailable(error));

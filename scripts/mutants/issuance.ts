@@ -393,8 +393,8 @@ export const ISSUANCE: readonly MutatedFile[] = [
       ],
       [
         'issues for a token that was used before',
-        'if (await guard.markUsed(key, expires)) return refund;',
-        'await guard.markUsed(key, expires);\n      return refund;',
+        'if (await guard.markUsed(key, expires)) return both;',
+        'await guard.markUsed(key, expires);\n      return both;',
       ],
       [
         'forgets a token before its leeway is over',
@@ -589,13 +589,18 @@ export const ISSUANCE: readonly MutatedFile[] = [
       ],
       [
         'issues while the log says that it cannot',
-        'const refusal = log.refusal() ?? audit?.refusal();',
-        'const refusal = audit?.refusal();',
+        'const refusal = log.refusal() ?? authority.signer.remote?.refusal() ?? audit?.refusal();',
+        'const refusal = authority.signer.remote?.refusal() ?? audit?.refusal();',
       ],
       [
         'issues while the audit says that it cannot',
+        'const refusal = log.refusal() ?? authority.signer.remote?.refusal() ?? audit?.refusal();',
+        'const refusal = log.refusal() ?? authority.signer.remote?.refusal();',
+      ],
+      [
+        'uses up tokens while the key of the CA is known not to sign',
+        'const refusal = log.refusal() ?? authority.signer.remote?.refusal() ?? audit?.refusal();',
         'const refusal = log.refusal() ?? audit?.refusal();',
-        'const refusal = log.refusal();',
       ],
       ['counts a request against the limits that got no certificate', 'refundable?.refund?.();', ''],
       ['takes a key whose private half anybody can compute', 'if (weakness !== undefined) {', 'if (false) {'],

@@ -38,6 +38,18 @@ export function filesCheck(
   return { name: 'files', ok, detail: ok ? 'no read of the log missed a file' : troubles.join('; ') };
 }
 
+/** Keys outside the process, where there are any. Whether the service is ready without one of them, the checks of what it signs say. */
+export function keysCheck(keys: ServiceSources['keys']): ReadinessCheck[] {
+  if (keys === undefined || keys.remote.length === 0) return [];
+  const troubles = keys.remote.flatMap(({ name, remote }) => {
+    const failure = remote.refusal();
+    return failure === undefined ? [] : [`${name}: ${failure.message} (${failure.code})`];
+  });
+  const ok = troubles.length === 0;
+  const names = keys.remote.map(({ name, remote }) => `${name} (${remote.where})`);
+  return [{ name: 'keys', ok, detail: ok ? `they sign: ${names.join(', ')}` : troubles.join('; ') }];
+}
+
 /** What is stored of the logs, as it was read last: nobody may have asked for it yet. */
 export function storedFilesCheck(scrubbing: ServiceSources['scrubbing']): ReadinessCheck[] {
   if (scrubbing === undefined) return [];

@@ -23,6 +23,7 @@ import { registerScrubMetrics } from './scrub-metrics.ts';
 import { GrpcMetrics } from './grpc-metrics.ts';
 import { registerGauge } from './read-gauge.ts';
 import type { ServiceSources } from './service-sources.ts';
+import { registerSignerMetrics } from './signer-metrics.ts';
 import { registerWorkerMetrics } from './worker-metrics.ts';
 
 /** What the service works on now. */
@@ -75,6 +76,8 @@ export function createMetrics(sources: ServiceSources, work: WorkInProgress): Me
   const fulcio = fulcioMetrics(registers);
   const decisions = new DecisionMetrics(registers);
   if (sources.audit !== undefined) registerAuditMetrics(registers, sources.audit);
+  if (sources.keys !== undefined && sources.keys.remote.length > 0)
+    registerSignerMetrics(registers, sources.keys);
   if (sources.tls !== undefined) registerTlsMetrics(registers, sources.tls);
   if (sources.tuf !== undefined) registerTufMetrics(registers, sources.tuf);
   if (sources.trusted !== undefined) registerTrustMetrics(registers, sources.trusted);

@@ -6,6 +6,7 @@ import {
   artifactLogsCheck,
   auditFileCheck,
   filesCheck,
+  keysCheck,
   otherLogsCheck,
   shardsCheck,
   storedFilesCheck,
@@ -23,6 +24,7 @@ export interface ReadinessCheck {
   readonly name:
     | 'authority'
     | 'signer'
+    | 'keys'
     | 'log'
     | 'clock'
     | 'head'
@@ -95,6 +97,7 @@ export function createReadiness(sources: ServiceSources): () => Promise<Readines
       ready,
       checks: [
         ...checks,
+        ...keysCheck(sources.keys),
         filesCheck(status, sources.search),
         ...storedFilesCheck(sources.scrubbing),
         anchorCheck(status),
@@ -163,6 +166,12 @@ function createSignerCheck({ authority, clock }: ServiceSources): () => Promise<
   let last: { readonly at: number; readonly check: Promise<ReadinessCheck> } | undefined;
   return () => {
     const now = clock();
+    // What is in trouble tries itself.
+    const trouble = authority.signer.remote?.refusal();
+    if (trouble !== undefined) {
+      last = undefined;
+      return Promise.resolve({ name: 'signer', ok: false, detail: trouble.message });
+    }
     if (last === undefined || now - last.at > SIGNER_MEMORY || now < last.at)
       last = { at: now, check: probe(authority.signer) };
     return last.check;
@@ -202,7 +211,7 @@ function createQueueWatch(): (status: LogStatus, now: number) => number {
 function logCheck(status: LogStatus): ReadinessCheck {
   const { failed, signingFailure } = status;
   const unsigned =
-    signingFailure && `a committed head cannot be signed: ${signingFailure}; it is tried again`;
+    signingFailure && `the log cannot sign what it commits: ${signingFailure}; it is tried again`;
   const trouble = failed ?? unsigned;
   return { name: 'log', ok: trouble === undefined, detail: trouble ?? takesEntries(status) };
 }

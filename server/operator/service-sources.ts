@@ -2,7 +2,7 @@ import type { Audit } from '../../audit/audit.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ConfiguredIssuer } from '../../policy/issuer-policy-definition.ts';
 import type { ReplayGuardStatus } from '../../policy/replay/replay-guard.ts';
-import type { Signer } from '../../signers/signer.ts';
+import type { RemoteKey, Signer } from '../../signers/signer.ts';
 import type { LogStatus } from '../../tlog/log-status.ts';
 import type { TufStatus } from '../../trust/tuf/upkeep.ts';
 import type { TlsStatus } from '../http/tls-certificate.ts';
@@ -130,6 +130,11 @@ export interface WorkersStatus {
   readonly failure: string | undefined;
 }
 
+/** Keys outside the process, each with the setting that names it. */
+export interface RemoteKeysSource {
+  readonly remote: readonly { readonly name: string; readonly remote: RemoteKey }[];
+}
+
 /** What metrics and readiness read of a service whenever they are asked. Nothing of it is pushed. */
 export interface ServiceSources {
   readonly clock: Clock;
@@ -138,6 +143,8 @@ export interface ServiceSources {
     readonly signer: Signer;
     readonly validity: { readonly notBefore: number; readonly notAfter: number };
   };
+  /** Keys outside the process; without it none is. */
+  readonly keys?: RemoteKeysSource | undefined;
   readonly log: LogStatusSource;
   /** The index of its entries; without it nobody can search there. */
   readonly search?: SearchStatus | undefined;

@@ -24,6 +24,8 @@ import { LOG_REASONS } from './log-reasons.ts';
 import { POLICY_REASONS } from './policy-reasons.ts';
 import { HTTP_STATUS, type ReasonRow, type Wire } from './reason-row.ts';
 import { REQUEST_REASONS } from './request-reasons.ts';
+import { SignerError } from '../../signers/signer-error.ts';
+import { SIGNER_REASONS } from './signer-reasons.ts';
 import { SEARCH_REASONS } from './search-reasons.ts';
 import { TIMESTAMP_REASONS } from './timestamp-reasons.ts';
 import { TOKEN_REASONS } from './token-reasons.ts';
@@ -36,6 +38,7 @@ export type Reason =
   | keyof typeof REQUEST_REASONS
   | keyof typeof POLICY_REASONS
   | keyof typeof LOG_REASONS
+  | keyof typeof SIGNER_REASONS
   | keyof typeof AUDIT_REASONS
   | keyof typeof TIMESTAMP_REASONS
   | keyof typeof ENTRY_REASONS
@@ -56,6 +59,7 @@ export const REASON_DOMAINS: readonly ReasonDomain[] = [
   { title: 'The key, the proof and the certificate', error: RequestError, rows: REQUEST_REASONS },
   { title: 'Rules and limits', error: PolicyError, rows: POLICY_REASONS },
   { title: 'The transparency log', error: LogError, rows: LOG_REASONS },
+  { title: 'Keys outside the process', error: SignerError, rows: SIGNER_REASONS },
   { title: 'The audit', error: AuditError, rows: AUDIT_REASONS },
   { title: 'Timestamps', error: TimestampError, rows: TIMESTAMP_REASONS },
   { title: 'Entries of artifact logs', error: EntryError, rows: ENTRY_REASONS },

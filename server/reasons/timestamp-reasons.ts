@@ -102,18 +102,19 @@ export const TIMESTAMP_REASONS: ReasonRows<TimestampReason> = {
   ),
   TIMESTAMP_KEY: row(
     {
-      grpc: 13,
-      fulcioMessage: STOCK,
+      ...DOWN,
+      retryAfter: 2,
       instead: {
         sentence: 'the key for timestamps cannot sign',
         hint: 'Try again later; the cause is in the log of the server.',
       },
     },
-    '500, failure `systemFailure`',
+    '503 with `Retry-After`, failure `systemFailure`',
     {
       meaning: 'The key for timestamps cannot sign.',
       cause: 'What holds it cannot be reached.',
-      remedy: 'The operator finds the cause in the service log.',
+      remedy:
+        'Try again. The operator finds the cause in the service log, and in the check `keys` of `/readyz`.',
     },
   ),
 };

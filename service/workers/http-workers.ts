@@ -340,8 +340,9 @@ export class HttpWorkers {
 
   /** Reports to the threads what every certificate would be refused for, when that has changed. */
   #reportRefusals(): void {
-    const { log, audit } = this.#options;
-    const [ofLog, ofAudit] = [log.refusal(), audit?.refusal()];
+    const { authority, log, audit } = this.#options;
+    const ofLog = log.refusal() ?? authority.signer.remote?.refusal();
+    const ofAudit = audit?.refusal();
     const now = JSON.stringify([ofLog?.code, ofLog?.message, ofAudit?.code, ofAudit?.message]);
     if (now === this.#refusal) return;
     this.#refusal = now;

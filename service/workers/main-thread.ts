@@ -82,8 +82,8 @@ export class MainCounter implements UseCounter {
     const use = token === undefined ? { who } : { who, token: { ...token, key: ownBytes(token.key) } };
     const refund = await this.#channel.ask<SentRefund>({ type: 'count', issuerBlock, use });
     if (refund === undefined) return undefined;
-    return () => {
-      this.#channel.report({ type: 'refund', refund });
+    return (only) => {
+      this.#channel.report({ type: 'refund', refund, only });
     };
   }
 }

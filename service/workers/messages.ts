@@ -95,7 +95,7 @@ type Note = Parameters<ServiceLog['note']>;
 
 /** What a thread reports. */
 export type WorkerReport =
-  | { readonly type: 'refund'; readonly refund: number }
+  | { readonly type: 'refund'; readonly refund: number; readonly only: 'token' | undefined }
   | { readonly type: 'audit'; readonly decision: IssuedDecision }
   | { readonly type: 'issued'; readonly decision: ReleasedDecision }
   | {

@@ -4,6 +4,7 @@ import { MayflyError, type ErrorDetails } from '../../core/errors.ts';
 import { PolicyError } from '../../policy/core/policy-error.ts';
 import { ReplayFault } from '../../policy/replay/replay-fault.ts';
 import { ListenError } from '../../server/http/listen-address.ts';
+import { SignerError } from '../../signers/signer-error.ts';
 import { TransportError } from '../../server/http/transport-error.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 
@@ -11,10 +12,16 @@ type ErrorClass = new (code: never, message: string, details: ErrorDetails) => M
 
 /** Those that the other thread distinguishes. */
 const CLASSES: ReadonlyMap<string, ErrorClass> = new Map(
-  [LogError, PolicyError, AuditError, AuditSinkError, ReplayFault, TransportError, ListenError].map((one) => [
-    one.name,
-    one as ErrorClass,
-  ]),
+  [
+    LogError,
+    SignerError,
+    PolicyError,
+    AuditError,
+    AuditSinkError,
+    ReplayFault,
+    TransportError,
+    ListenError,
+  ].map((one) => [one.name, one as ErrorClass]),
 );
 
 /** Causes of causes that are sent. */

@@ -45,7 +45,7 @@ export class WorkerDesk implements Listener<WorkerReport, WorkerAsk> {
     const { serviceLog } = this.#parts;
     switch (message.type) {
       case 'refund':
-        this.#refunds.refund(message.refund);
+        this.#refunds.refund(message.refund, message.only);
         break;
       case 'audit':
         void records.audit(message.decision);
@@ -125,8 +125,8 @@ export class WorkerDesk implements Listener<WorkerReport, WorkerAsk> {
   /** What is known to keep every certificate from leaving is asked about here once more: the token must still work when that
    * is over. */
   async #count(issuerBlock: string, use: PolicyUse): Promise<SentRefund> {
-    const { log, audit, policy } = this.#parts;
-    const refusal = log.refusal() ?? audit?.refusal();
+    const { authority, log, audit, policy } = this.#parts;
+    const refusal = log.refusal() ?? authority.signer.remote?.refusal() ?? audit?.refusal();
     if (refusal !== undefined) throw refusal;
     const decider = policy.current.issuerPolicies.get(issuerBlock);
     // A configuration without it was put in force while the request was under way.
@@ -167,8 +167,8 @@ class Refunds {
     return this.#last;
   }
 
-  refund(name: number): void {
-    this.#kept.get(name)?.refund();
+  refund(name: number, only: 'token' | undefined): void {
+    this.#kept.get(name)?.refund(only);
     this.#kept.delete(name);
   }
 }

@@ -9,6 +9,7 @@ import type { SctReceipt } from '../../ct-log/format/sct.ts';
 import type { CommittedEntry } from '../../tlog/core/committed.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { TokenError } from '../../oidc/core/token-error.ts';
+import { SignerError } from '../../signers/signer-error.ts';
 import { PolicyError } from '../../policy/core/policy-error.ts';
 import { NOW, pemOf, testAuthority, type TestAuthority } from './support/authority.ts';
 import { csrOf } from './support/csr.ts';
@@ -251,8 +252,15 @@ describe('ca/issuance', () => {
 
   it('counts nothing against limits that did not get into the log, and everything that did', async () => {
     let given = 0;
+    let tokens = 0;
     const counting = openPolicy(emailPrincipal(), {
-      authorize: () => ({ lifetimeSeconds: 600, refund: () => given++ }),
+      authorize: () => ({
+        lifetimeSeconds: 600,
+        refund: (only) => {
+          if (only === undefined) given++;
+          else tokens++;
+        },
+      }),
     });
     const refusing = (error: Error): MemoryLog => ({
       ...memoryLog(clock),
@@ -270,6 +278,47 @@ describe('ca/issuance', () => {
     const lying = memoryLog(clock, (entry) => ({ ...entry, leafHash: new Uint8Array(32) }));
     await refused(issuing(lying, counting), request());
     expect(given).to.equal(1);
+    // No certificate came of those two, and a token is for one.
+    expect(tokens).to.equal(2);
+  });
+
+  it('has a token work again when the key of the CA fails, before the log and behind it', async () => {
+    for (const [failing, all, logged] of [
+      [1, [undefined], 0],
+      [2, ['token'], 1],
+    ] as const) {
+      const refunds: unknown[] = [];
+      const policy = openPolicy(emailPrincipal(), {
+        authorize: () => ({ lifetimeSeconds: 600, refund: (only) => refunds.push(only) }),
+      });
+      let asked = 0;
+      const { signer } = ca.authority;
+      const sign = (data: Uint8Array): Promise<Uint8Array> =>
+        ++asked === failing
+          ? Promise.reject(new SignerError('SIGNER_UNAVAILABLE', 'the token is gone'))
+          : signer.sign(data);
+      const log = memoryLog(clock);
+      const authority = { ...ca.authority, signer: { ...signer, sign } };
+      const issuance = new Issuance({ policy: { current: policy }, authority, log, clock });
+      const { error } = await refused(issuance, request());
+      expect(error).to.have.property('code', 'SIGNER_UNAVAILABLE');
+      expect([refunds, log.entries.length]).to.deep.equal([all, logged]);
+    }
+  });
+
+  it('asks for the last signature again where the token is used up with the entry', async () => {
+    const claim = { key: new Uint8Array(32), expires: NOW, refusal: () => new Error('used') };
+    const policy = openPolicy(emailPrincipal(), { authorize: () => ({ lifetimeSeconds: 600, claim }) });
+    let asked = 0;
+    const { signer } = ca.authority;
+    const sign = (data: Uint8Array): Promise<Uint8Array> =>
+      [2, 3].includes(++asked)
+        ? Promise.reject(new SignerError('SIGNER_TIMEOUT', 'the token is slow'))
+        : signer.sign(data);
+    const authority = { ...ca.authority, signer: { ...signer, sign } };
+    const issuance = new Issuance({ policy: { current: policy }, authority, log: memoryLog(clock), clock });
+    await issued(issuance, request());
+    expect(asked).to.equal(4);
   });
 
   const denied = new PolicyError('RULE_DENIED', 'no longer', { metadata: { rule: 'no-alice' } });

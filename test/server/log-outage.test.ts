@@ -133,7 +133,7 @@ describe('server: a log that does not work for a while', () => {
     const waiting = sign(await token());
     await until(async () => (await ready()) === 503);
     const detail = await (await fetch(`${service.metricsUrl}/readyz`)).text();
-    expect(detail).to.contain('a committed head cannot be signed: the key is throttled');
+    expect(detail).to.contain('the log cannot sign what it commits: the key is throttled');
     outage.isOn = false;
     expect(await waiting).to.equal('issued');
     expect(await ready()).to.equal(200);

@@ -61,6 +61,22 @@ describe('policy/replay/replay-guard', () => {
     expect(first.held).to.equal(2);
   });
 
+  it('lets a token that was released through once more, also after a restart', async () => {
+    const first = await guard();
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('b'), now + MINUTE)).to.equal(true);
+    first.release?.(keyOf('a'));
+    expect(first.wasUsed(keyOf('a'))).to.equal(false);
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(await first.markUsed(keyOf('a'), now + MINUTE)).to.equal(false);
+    first.release?.(keyOf('a'));
+    await first.close();
+    const second = await guard();
+    expect(await second.markUsed(keyOf('b'), now + MINUTE)).to.equal(false);
+    expect(await second.markUsed(keyOf('a'), now + MINUTE)).to.equal(true);
+    expect(second.held).to.equal(2);
+  });
+
   it('knows without asking which tokens were used last, and which are being asked for', async () => {
     const first = await guard();
     expect(first.wasUsed(keyOf('a'))).to.equal(false);
