@@ -110,7 +110,8 @@ describe('service: logs that follow each other, under load and killed', function
     expect(namesIn(data).length).to.equal(2);
     const every = process.env['EVERY_STEP'] === 'yes' ? 1 : Math.ceil(all / 12);
     const kills = new Map<string, () => unknown>();
-    for (let at = 1 + Math.floor(Math.random() * every); at <= all; at += every)
+    // The same ones each time: what fails once can be tried again.
+    for (let at = Math.ceil(every / 2); at <= all; at += every)
       kills.set(`${at}`, () => runKilledAt(library, data, at, words));
     // Between the log and the names of its keys, each time.
     const [staged = ''] = namesIn(data).filter((name) => name !== '2026');
