@@ -55,6 +55,8 @@ export interface TransitReference {
   /** Whose variables of the environment say where it is. */
   readonly product: 'vault' | 'openbao';
   readonly key: string;
+  /** Undefined: the newest one when the key is opened. */
+  readonly version: string | undefined;
 }
 
 /** A key outside the process. */
@@ -140,16 +142,18 @@ function azureReference(uri: string): AzureReference {
   return { kind: 'azurekms', uri, host, key, version };
 }
 
-const TRANSIT = /^(hashivault|openbao):\/\/([A-Za-z0-9_](?:[\w.-]{0,126}[A-Za-z0-9_])?)$/;
+/** Sigstore's form ends with the key; the version is ours. */
+const TRANSIT =
+  /^(hashivault|openbao):\/\/([A-Za-z0-9_](?:[\w.-]{0,126}[A-Za-z0-9_])?)(?:\?version=([1-9]\d{0,8}))?$/;
 
 function transitReference(uri: string): TransitReference {
-  const [, scheme, key] = TRANSIT.exec(uri) ?? [];
+  const [, scheme, key, version] = TRANSIT.exec(uri) ?? [];
   if (key === undefined)
     throw malformed(
       'this is no reference to a key of the transit engine',
-      'Write hashivault://KEY or openbao://KEY. Address and engine are in VAULT_ADDR (BAO_ADDR) and TRANSIT_SECRET_ENGINE_PATH.',
+      'Write hashivault://KEY or openbao://KEY, and ?version=N behind it where the key was rotated. Address and engine are in VAULT_ADDR (BAO_ADDR) and TRANSIT_SECRET_ENGINE_PATH.',
     );
-  return { kind: 'transit', uri, product: scheme === 'openbao' ? 'openbao' : 'vault', key };
+  return { kind: 'transit', uri, product: scheme === 'openbao' ? 'openbao' : 'vault', key, version };
 }
 
 function pkcs11Reference(uri: string): Pkcs11Reference {

@@ -23,6 +23,7 @@ export type Backends = Readonly<Partial<Record<RemoteReference['kind'], LoadBack
 /** Those of this version: a line each, with an `import()`, so that nothing is loaded before a reference asks. */
 export const BACKENDS: Backends = {
   pkcs11: async () => (await import('./pkcs11/pkcs11-backend.ts')).backend,
+  transit: async () => (await import('./transit/transit-backend.ts')).backend,
 };
 
 /** How a key is opened. */

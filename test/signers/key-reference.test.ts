@@ -39,7 +39,8 @@ describe('signers/key-reference', () => {
     ],
     ['azurekms://mayfly.vault.azure.net/ca/', { key: 'ca', version: undefined }],
     ['hashivault://mayfly_ca-1.a', { kind: 'transit', product: 'vault', key: 'mayfly_ca-1.a' }],
-    ['openbao://k', { kind: 'transit', product: 'openbao', key: 'k' }],
+    ['openbao://k', { kind: 'transit', product: 'openbao', key: 'k', version: undefined }],
+    ['hashivault://ca?version=12', { product: 'vault', key: 'ca', version: '12' }],
     ['pkcs11:object=ca?module-name=softhsm2', { kind: 'pkcs11', token: {}, key: { object: 'ca' } }],
   ]; // prettier-ignore
   for (const [uri, parts] of remote)
@@ -66,6 +67,8 @@ describe('signers/key-reference', () => {
     ['azurekms://mayfly.vault.azure.net/k/v/w', 'KEY_URI_MALFORMED', /VERSION/],
     ['hashivault://team/ca', 'KEY_URI_MALFORMED', /TRANSIT_SECRET_ENGINE_PATH/],
     ['openbao://-ca', 'KEY_URI_MALFORMED', /openbao:\/\/KEY/],
+    ['openbao://ca?version=0', 'KEY_URI_MALFORMED', /version=N/],
+    ['openbao://ca?version=1&token=s.271828', 'KEY_URI_MALFORMED', /version=N/],
     ['pkcs11:token=mayfly', 'KEY_URI_MALFORMED', /module-path/],
     ['file:///keys/ca.pem', 'KEY_URI_UNKNOWN', /without file:/],
     ['aws-kms://arn:aws:kms', 'KEY_URI_UNKNOWN', /Tink/],

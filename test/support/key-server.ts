@@ -3,18 +3,11 @@
  * path of the socket, a JSON file of key names to PEM. Each connection asks one thing, a line of JSON, and gets a line. It misbehaves as
  * the newest line of its standard input says, which is answered by a line `done`.
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  privateEncrypt,
-  sign,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { p256, p384 } from '@noble/curves/nist.js';
+import { signedDigest } from './signed-digest.ts';
 import type { KeyServerAnswer, KeyServerAsk, Misbehaviour } from './remote-keys.ts';
 
 const [path = '', keysFile = ''] = process.argv.slice(2);
@@ -48,23 +41,10 @@ function sibling({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): KeyObj
 
 function signature(key: KeyObject, input: Buffer): string {
   const used = mode.sibling === true ? siblingOf(key) : key;
-  return signatureOver(used, input).subarray(0, mode.cut).toString('base64');
+  return signedDigest(used, input, mode.raw === true)
+    .subarray(0, mode.cut)
+    .toString('base64');
 }
-
-/** Of a digest for ECDSA and RSA (SHA-256), of a message for Ed25519. OpenSSL by Node signs no digests with ECDSA. */
-function signatureOver(key: KeyObject, input: Buffer): Buffer {
-  if (key.asymmetricKeyType === 'ed25519') return sign(null, input, key);
-  if (key.asymmetricKeyType === 'rsa') return privateEncrypt(key, Buffer.concat([SHA256_INFO, input]));
-  const { d = '' } = key.export({ format: 'jwk' });
-  const curve = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? p384 : p256;
-  const form = mode.raw === true ? 'compact' : 'der';
-  return Buffer.from(
-    curve.sign(input, Buffer.from(d, 'base64url'), { prehash: false, lowS: false, format: form }),
-  );
-}
-
-/** The start of a DigestInfo (RFC 8017 §9.2). */
-const SHA256_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 
 function answerTo({ op, key: name, messages = [] }: KeyServerAsk): KeyServerAnswer {
   const key = keys.get(name);

