@@ -207,7 +207,8 @@ async function testAuthority(clock: () => number): Promise<Authority> {
   return loadAuthority({ chainPem: pems.join(''), signer: localSigner(chain.intermediateKey), clock });
 }
 
-async function testLog(directory: string, authority: Authority, clock: () => number): Promise<CtLog> {
+/** An empty log for certificates of that CA, open. */
+export async function testLog(directory: string, authority: Authority, clock: () => number): Promise<CtLog> {
   const treeHead = localSigner(await generateKey('p256'));
   const checkpoint = localSigner(await generateKey('ed25519'));
   await createCtLog({
