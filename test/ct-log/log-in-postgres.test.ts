@@ -39,12 +39,13 @@ describe('a certificate log whose history is in PostgreSQL', () => {
   });
 
   /** The log as a service on another machine has it: with a directory of its own. */
-  const replica = async (name: string): Promise<CtLog> => {
+  const replica = async (name: string, clock: () => number = Date.now): Promise<CtLog> => {
     const directory = join(test.root, name);
     cpSync(test.directory, directory, { recursive: true });
     rmSync(join(directory, 'checkpoint'), { force: true });
     const log = await test.open({
       directory,
+      clock,
       signers: ledger.watch(test.signers),
       stores: { tiles: fileTileStore(test.directory) },
     });
@@ -118,6 +119,25 @@ describe('a certificate log whose history is in PostgreSQL', () => {
     await fileTileStore(test.directory).put('tile/0/000', new Uint8Array(8192));
     const failure: unknown = await replica('b').catch((error: unknown) => error);
     expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_ROLLED_BACK');
+  });
+
+  it('has heads whose times increase where the clocks of its writers differ, and none of one that is seconds behind', async () => {
+    const clocks = { a: Date.now, b: () => Date.now() - 400, c: () => Date.now() + 400 };
+    const logs = await Promise.all(Object.entries(clocks).map(([name, clock]) => replica(name, clock)));
+    const late = await replica('d', () => Date.now() - 10_000);
+    const times: number[] = [];
+    for (let round = 0; round < 4; round++)
+      for (const log of logs) {
+        ledger.note(await log.append(entry(times.length)));
+        times.push(log.status().timestamp);
+      }
+    expect(times).to.deep.equal([...new Set(times)].sort((one, other) => one - other));
+    const failure: unknown = await late.append(entry(99)).catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(LogError).with.property('code', 'LOG_CLOCK');
+    const [first] = logs;
+    if (first !== undefined) ledger.note(await first.append(entry(100)));
+    await Promise.all(open.splice(0).map((log) => log.close()));
+    await ledger.expectKept(test.directory);
   });
 
   it('is written by three at once: nothing is lost, nothing is forked, and each shows what the others logged', async function () {

@@ -21,6 +21,7 @@ interface Pair {
   readonly kept: Record<keyof Passages, Buffer[]>;
   /** Of both directions, what arrives once more before what comes next. */
   readonly again: Record<keyof Passages, Buffer | undefined>;
+  isAnswered: boolean;
 }
 
 /** A network on loopback to a port there, which fails as a test wants it. */
@@ -32,6 +33,8 @@ export class TcpProxy {
   #passages: Passages = { requests: 'pass', answers: 'pass' };
   /** Bytes that went each way. */
   readonly passed = { requests: 0, answers: 0 };
+  /** How often a client asked after an answer: the trips to the server, however much is asked at once. */
+  trips = 0;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -43,6 +46,7 @@ export class TcpProxy {
         server: connect(this.#target, '127.0.0.1'),
         kept: { requests: [], answers: [] },
         again: { requests: undefined, answers: undefined },
+        isAnswered: true,
       };
       this.#pairs.add(pair);
       for (const socket of [client, pair.server]) {
@@ -108,6 +112,8 @@ export class TcpProxy {
   #arrive(pair: Pair, way: keyof Passages, bytes: Buffer): void {
     const to = way === 'requests' ? pair.server : pair.client;
     this.passed[way] += bytes.length;
+    if (way === 'requests' && pair.isAnswered) this.trips++;
+    pair.isAnswered = way === 'answers';
     to.write(bytes);
   }
 

@@ -113,6 +113,30 @@ describe('tlog/store/postgres-commit-store', function () {
     }
   });
 
+  it('makes one trip to the server for a batch, whatever its length', async () => {
+    await makeLog();
+    const proxy = await TcpProxy.to(running().port);
+    try {
+      const store = await opened(place(proxy.port));
+      let expected = EMPTY;
+      for (const count of [1, 1, 256, 3000]) {
+        const next = {
+          size: expected.size + count,
+          root: new Uint8Array(32).fill(count),
+          timestamp: expected.timestamp + 1,
+        };
+        const entries = Array.from({ length: count }, () => new Uint8Array(100));
+        const before = proxy.trips;
+        await store.commit({ expected, next, entries, pruneBelow: 0 });
+        // The first one finds what the server keeps of a statement for those that follow.
+        if (expected !== EMPTY) expect(proxy.trips - before, `${count} entries`).to.equal(1);
+        expected = next;
+      }
+    } finally {
+      await proxy.close();
+    }
+  });
+
   it('finds a batch whose answer was lost', async () => {
     await makeLog();
     const proxy = await TcpProxy.to(running().port);
