@@ -87,6 +87,6 @@ export function requireSigners(identity: CtLogIdentity, { treeHead, checkpoint }
     if (equalBytes(checkpoint.publicKey.subarray(-32), identity.ed25519PublicKey)) return;
   }
   throw new LogError('LOG_WRONG_KEY', `the keys given are not those of the log "${identity.origin}"`, {
-    hint: `Give the ECDSA and Ed25519 keys that were made with the log (keys/log-${identity.name}-*.key.pem).`,
+    hint: `Give the ECDSA and Ed25519 keys that were made with the log (keys/log-${identity.name}-*.key.pem, or what mayfly.keys names for it).`,
   });
 }

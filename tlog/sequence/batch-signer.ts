@@ -38,6 +38,8 @@ export class BatchSigner<Placed, Receipt> {
   readonly #timeoutMs: number;
   readonly #keyRefusal: KeyRefusal;
   readonly #abort = new AbortController();
+  /** Has those that wait for the batch refused before the time is over. */
+  #endWait = (): void => undefined;
   #failure: string | undefined;
   #late: LogError | undefined;
 
@@ -73,9 +75,8 @@ export class BatchSigner<Placed, Receipt> {
     entries: readonly Placed[],
     onLate: (error: LogError) => void,
   ): Promise<SignedBatch<Receipt>> {
-    const tooLong = new AbortController();
-    const signing = this.#untilSigned(next, entries, tooLong);
-    if (await this.#isInTime(signing, tooLong.signal)) return signing;
+    const signing = this.#untilSigned(next, entries);
+    if (await this.#isInTime(signing)) return signing;
     this.#late = unsigned(new Error(this.#failure ?? NO_ANSWER));
     onLate(this.#late);
     const end = new AbortController();
@@ -87,14 +88,14 @@ export class BatchSigner<Placed, Receipt> {
     }
   }
 
-  /** Whether it is resolved or rejected before it takes too long, which `failing` says before the time is over. */
-  async #isInTime(signing: Promise<unknown>, failing: AbortSignal): Promise<boolean> {
+  /** Whether it is resolved or rejected before it takes too long. */
+  async #isInTime(signing: Promise<unknown>): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<boolean>((resolve) => {
       timer = setTimeout(resolve, this.#timeoutMs, false);
-      failing.addEventListener('abort', () => {
+      this.#endWait = () => {
         resolve(false);
-      });
+      };
     });
     const settled = signing.then(
       () => true,
@@ -117,11 +118,7 @@ export class BatchSigner<Placed, Receipt> {
     });
   }
 
-  async #untilSigned(
-    next: Head,
-    entries: readonly Placed[],
-    tooLong: AbortController,
-  ): Promise<SignedBatch<Receipt>> {
+  async #untilSigned(next: Head, entries: readonly Placed[]): Promise<SignedBatch<Receipt>> {
     const begin = performance.now();
     let signing: Promise<SignedHead> | undefined;
     for (let wait = FIRST_RETRY; ; wait = Math.min(2 * wait, LONGEST_RETRY)) {
@@ -137,7 +134,7 @@ export class BatchSigner<Placed, Receipt> {
       this.#failure = messageOf(error);
       // Somebody else went on with this log: what is signed here must never leave.
       if (error instanceof LogError && ENDING.has(error.code)) throw error;
-      if (performance.now() - begin > WORTH_A_TRY) tooLong.abort();
+      if (performance.now() - begin > WORTH_A_TRY) this.#endWait();
       await this.#pause(wait);
     }
   }
