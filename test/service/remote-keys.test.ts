@@ -130,6 +130,33 @@ describe('service: keys outside the process', () => {
       while (!isNoted('key in trouble') || !isNoted('key signs again')) await delay(20);
     });
 
+  for (const [key, setting] of [
+    ['ca', 'ca'],
+    ['ecdsa', 'logs.2026.ecdsa'],
+    ['ed25519', 'logs.2026.ed25519'],
+  ] as const)
+    it(`refuse what one of them cannot sign before the others are asked: ${setting}`, async () => {
+      await open();
+      expect((await sign()).status).to.equal(200);
+      await server.does({ of: key, failure: 'SIGNER_UNAVAILABLE' });
+      while (!(await isKnown())) expect((await sign()).status).to.equal(503);
+      expect(await text('readyz')).to.include(`${setting}: openbao://${key}: the key server refuses`);
+      const precertificates = async (): Promise<string | undefined> =>
+        /signer_total\{key="ca",outcome="signed"\} (\d+)/.exec(await text('metrics'))?.[1];
+      const before = await precertificates();
+      const spare = await token();
+      const refused = await request(spare);
+      expect([refused.status, (await refusalOf(refused)).details[0].reason]).to.deep.equal([
+        503,
+        key === 'ca' ? 'SIGNER_UNAVAILABLE' : 'LOG_UNAVAILABLE',
+      ]);
+      expect(await precertificates()).to.equal(before);
+      expect(await ready()).to.equal(503);
+      await server.does({});
+      await becomesReady();
+      expect((await request(spare)).status).to.equal(200);
+    });
+
   it('are refused where they are not those of the chain or the log', async () => {
     const other = await KeyServer.with({ ca: 'p256', ecdsa: 'p256', ed25519: 'ed25519' });
     try {

@@ -53,7 +53,8 @@ function answerTo({ op, key: name, messages = [] }: KeyServerAsk): KeyServerAnsw
   if (op === 'open')
     return { publicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64') };
   asked++;
-  if (mode.failure !== undefined && (mode.times === undefined || mode.times-- > 0))
+  const isMeant = mode.of === undefined || mode.of === name;
+  if (isMeant && mode.failure !== undefined && (mode.times === undefined || mode.times-- > 0))
     return { failure: mode.failure, retryAfterMs: mode.retryAfterMs };
   const signatures = messages.map((message) => signature(key, Buffer.from(message, 'base64')));
   return { signatures: signatures.slice(0, signatures.length - (mode.forgets ?? 0)) };

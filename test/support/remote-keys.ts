@@ -15,6 +15,8 @@ import { moduleBeside } from '../../storage/module-beside.ts';
 
 /** How the server does other than it should; nothing set: it signs. */
 export interface Misbehaviour {
+  /** Only with this key do signatures fail. */
+  readonly of?: string | undefined;
   /** Every signature is refused so; with `times`, only so many. */
   readonly failure?: SignerReason | undefined;
   times?: number | undefined;
