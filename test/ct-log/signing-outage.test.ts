@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { SignerError } from '../../signers/signer-error.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { LogError } from '../../tlog/core/log-error.ts';
 import { Outage, outageSigner } from './support/faults.ts';
@@ -41,6 +42,35 @@ describe('ct-log: keys that do not sign', () => {
       await log.close();
       await ledger.expectKept(test.directory);
     });
+
+  it('and are known to fail refuse every entry before it is stored, with when to come back', async () => {
+    let trouble: SignerError | undefined;
+    const remote = {
+      where: 'openbao://log',
+      version: undefined,
+      refusal: () => trouble,
+      failure: () => trouble,
+      counts: () => ({ outcomes: new Map(), buckets: [], count: 0, sum: 0, inFlight: 0 }),
+      close: () => Promise.resolve(),
+    };
+    for (const which of ['treeHead', 'checkpoint'] as const) {
+      const signers = { ...test.signers, [which]: { ...test.signers[which], remote } };
+      const log = await test.open({ signers });
+      trouble = new SignerError('SIGNER_UNAVAILABLE', 'the token is gone', { retryAfterMs: 3_000 });
+      const refusal = log.refusal();
+      expect(refusal).to.have.property('code', 'LOG_UNAVAILABLE');
+      expect(refusal?.metadata).to.deep.equal({ retryAfter: '3' });
+      expect(await failureOf(log.append(entry(0)))).to.have.property('code', 'LOG_UNAVAILABLE');
+      expect(log.status()).to.deep.include({ size: 0, queued: 0, signingFailure: 'the token is gone' });
+      trouble = undefined;
+      expect(log.refusal()).to.equal(undefined);
+      await log.close();
+      // Nothing of it is durable.
+      const again = await test.open();
+      expect(again.status().size).to.equal(0);
+      await again.close();
+    }
+  });
 
   it('and do not answer either are said to, and keep no log from being closed', async () => {
     let answers = true;
