@@ -156,9 +156,9 @@ function yamlOf(name: string, value: unknown): string {
     return [`${name}:`, ...value.map((item) => `  - ${String(item)}`)].join('\n');
   if (Array.isArray(value)) return `${name}: []`;
   if (typeof value !== 'object' || value === null) return `${name}: ${String(value)}`;
-  return [`${name}:`, ...Object.entries(value).map(([key, item]) => indented(2, yamlOf(key, item)))].join(
-    '\n',
-  );
+  const items = Object.entries(value);
+  if (items.length === 0) return `${name}: {}`;
+  return [`${name}:`, ...items.map(([key, item]) => indented(2, yamlOf(key, item)))].join('\n');
 }
 
 const section = (title: string): string => `\n# --- ${title}`;

@@ -77,6 +77,16 @@ describe('config: what a file means', () => {
         timeServers: undefined,
       },
       grpc: { withTls: true, listen: undefined, reflection: false },
+      keys: {
+        ca: undefined,
+        caNext: undefined,
+        timestamps: undefined,
+        timestampsNext: undefined,
+        logs: {},
+        artifactLogs: {},
+        timeoutMs: 2000,
+        maxInFlight: 16,
+      },
       logLevel: 'debug',
     });
     const accuracy = (rest: string): number =>
