@@ -67,10 +67,15 @@ function checkDirectly(compact: string, handle: KeyObject, { hash, length, isPss
   const signature = Buffer.from(compact.slice(end + 1), 'base64url');
   if (length !== undefined && signature.length !== length) return false;
   const der = length === undefined ? signature : derOfP1363(signature);
+  // OpenSSL takes one without its leading zero byte, but only with this padding (RFC 8017 §8.1.2, step 1).
+  if (isPss === true && signature.length !== modulusBytes(handle)) return false;
   // The text was checked to be base64url and dots: one byte a character.
   const key = isPss === true ? { key: handle, ...PSS } : handle;
   return der !== undefined && verify(hash, Buffer.from(compact.slice(0, end), 'latin1'), key, der);
 }
+
+const modulusBytes = (handle: KeyObject): number =>
+  Math.ceil((handle.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
 
 async function checkWithJose(compact: string, key: CryptoKey, algorithm: Algorithm): Promise<boolean> {
   try {

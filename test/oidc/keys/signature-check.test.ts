@@ -12,6 +12,31 @@ describe('oidc/keys/signature-check', function () {
       () => false,
     );
 
+  /** A token whose signature begins with such a byte. */
+  const signed = async (
+    algorithm: Algorithm,
+    key: CryptoKey,
+    isWanted: (first: number | undefined) => boolean,
+  ): Promise<string> => {
+    for (let count = 0; ; count++) {
+      const payload = new TextEncoder().encode(`{"iss":"https://issuer.example","count":${count}}`);
+      const token = await new CompactSign(payload).setProtectedHeader({ alg: algorithm }).sign(key);
+      if (isWanted(Buffer.from(token.split('.')[2] ?? '', 'base64url')[0])) return token;
+    }
+  };
+
+  // jose and OpenSSL take one of RSASSA-PSS for right: one token would have several spellings.
+  for (const algorithm of ALGORITHMS.filter((one) => /^[RP]S/.test(one)))
+    it(`does not take a signature of ${algorithm} without its leading zero byte`, async () => {
+      const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
+      const token = await signed(algorithm, privateKey, (first) => first === 0);
+      expect(await isSignedBy(token, importedKey(publicKey), algorithm)).to.equal(true);
+      const end = token.lastIndexOf('.') + 1;
+      const short = Buffer.from(token.slice(end), 'base64url').subarray(1);
+      const text = token.slice(0, end) + short.toString('base64url');
+      expect(await isSignedBy(text, importedKey(publicKey), algorithm)).to.equal(false);
+    });
+
   for (const algorithm of ALGORITHMS) {
     it(`says of ${algorithm} what jose says: right, flipped, cut, longer, empty, another key's`, async () => {
       const options = { extractable: true };
@@ -19,10 +44,7 @@ describe('oidc/keys/signature-check', function () {
         await generateKeyPair(algorithm, options),
         await generateKeyPair(algorithm, options),
       ];
-      const payload = new TextEncoder().encode('{"iss":"https://issuer.example"}');
-      const token = await new CompactSign(payload)
-        .setProtectedHeader({ alg: algorithm })
-        .sign(ours.privateKey);
+      const token = await signed(algorithm, ours.privateKey, (first) => first !== 0);
       const [head = '', body = '', signature = ''] = token.split('.');
       const bytes = Buffer.from(signature, 'base64url');
       const flipped = Buffer.from(bytes);
