@@ -18,6 +18,7 @@ import { openReplayGuard, type ReplayGuard } from '../../policy/replay/replay-gu
 import { SharedLimits } from '../../policy/shared/shared-limits.ts';
 import { compilePolicy } from '../../policy/snapshot.ts';
 import { REASON_DOMAINS } from '../../server/reasons/problem.ts';
+import { SignerError, type SignerReason } from '../../signers/signer-error.ts';
 import { auditLines } from '../audit/support/audit-schema.ts';
 import { csrOf } from '../ca/support/csr.ts';
 import { testKey } from '../ca/support/keys.ts';
@@ -92,6 +93,14 @@ const pemOf = (type: 'rsa' | 'ec', options: object): string =>
 const logFault = (code: LogReason): Change => {
   const append = () => Promise.reject(new LogError(code, 'the log says no'));
   return ({ log }) => ({ log: { ...log, append } });
+};
+/** The key of the CA, which is elsewhere, does not sign. */
+const keyFault = (code: SignerReason): Raise => {
+  const sign = () => Promise.reject(new SignerError(code, 'the key says no'));
+  return {
+    change: ({ authority }) => ({ authority: { ...authority, signer: { ...authority.signer, sign } } }),
+    known: IDENTITY,
+  };
 };
 const issueOne = async (service: TestService): Promise<void> => {
   const now = Date.now() + service.skew;
@@ -207,6 +216,14 @@ const REASONS_RAISED: Readonly<Record<string, Raise>> = {
   },
   LOG_FROZEN: { change: logFault('LOG_FROZEN'), known: IDENTITY },
   LOG_CLOSED: { change: () => ({}), before: ({ log }) => log.close(), known: IDENTITY },
+  SIGNER_UNAVAILABLE: keyFault('SIGNER_UNAVAILABLE'),
+  SIGNER_TIMEOUT: keyFault('SIGNER_TIMEOUT'),
+  SIGNER_THROTTLED: keyFault('SIGNER_THROTTLED'),
+  SIGNER_BUSY: keyFault('SIGNER_BUSY'),
+  SIGNER_DENIED: keyFault('SIGNER_DENIED'),
+  SIGNER_KEY_GONE: keyFault('SIGNER_KEY_GONE'),
+  SIGNER_WRONG_KEY: keyFault('SIGNER_WRONG_KEY'),
+  SIGNER_REFUSED: keyFault('SIGNER_REFUSED'),
   AUDIT_UNAVAILABLE: {
     change: () => ({}),
     before: async (_, { directory, path }) => {
