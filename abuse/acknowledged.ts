@@ -1,5 +1,5 @@
 /** Checks that what was acknowledged is in the log, and that the log is consistent. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -32,9 +32,12 @@ export async function loggedSerials(logUrl: string): Promise<Set<string>> {
 const serialOf = (extraData: Buffer): string =>
   new X509Certificate(extraData.subarray(3, 3 + extraData.readUIntBE(0, 3))).serialNumber;
 
-/** Runs `mayfly log check`; throws when it finds a fault. */
-export function checkLog(data: string): void {
-  execFileSync(process.execPath, [program, 'log', 'check', '--data', data], {
+/** Runs `mayfly log check`. Returns what it complains of when it finds a fault. */
+export function logFault(data: string): string | undefined {
+  const words = [program, 'log', 'check', '--data', data];
+  const { status, signal, stderr } = spawnSync(process.execPath, words, {
     stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
   });
+  return status === 0 ? undefined : `ended with ${String(signal ?? status)}: ${stderr.trim()}`;
 }

@@ -8,7 +8,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkLog, loggedSerials } from './acknowledged.ts';
+import { BROKEN } from '../scripts/checks/checks.ts';
+import { logFault, loggedSerials } from './acknowledged.ts';
 import type { AttackOrder } from './attacker.ts';
 import { ATTACKS, type Attack } from './attacks.ts';
 import { HonestClients, type Phase } from './honest-clients.ts';
@@ -186,7 +187,8 @@ target = await Target.start(environment, options.workers);
 const logged = await loggedSerials(target.address.logUrl);
 await target.stop();
 const lost = [...honest.acknowledged].filter((serial) => !logged.has(serial));
-checkLog(environment.data);
+const fault = logFault(environment.data);
+if (fault !== undefined) console.log(`FAILED: mayfly log check: ${fault}`);
 honest.close();
 await environment.remove();
 
@@ -201,4 +203,5 @@ for (const line of faultLines(seen)) console.log(line);
 console.log(
   `${chosen.length - failed} attacks passed (${again - failed} at the second attempt), ${failed} failed`,
 );
-process.exit(failed > 0 || lost.length > 0 ? 1 : 0);
+const status = failed > 0 ? 1 : 0;
+process.exit(lost.length > 0 || fault !== undefined ? BROKEN : status);

@@ -37,6 +37,24 @@ export interface ChapterResult {
   readonly found: readonly string[];
 }
 
+/** How the finding begins of a chapter that failed by itself. */
+export const NOT_TRIED = 'it could not be tried to its end';
+
+/** Findings that a machine which stalls, or takes away a port, brings about as well. Wording of trial.ts and failovers.ts. */
+export const MAY_BE_CHANCE: readonly string[] = [
+  NOT_TRIED,
+  'nothing goes on meanwhile',
+  'the service does not come back by itself',
+  'the replicas do not come to the same heads',
+  'it is not noticed that another server answers',
+  'EADDRINUSE',
+];
+
+/** Whether a promise was broken for certain: by some finding that no stall explains. Then a run with other random numbers that holds is no
+ * answer. */
+export const isBroken = (found: readonly string[]): boolean =>
+  found.some((fault) => !MAY_BE_CHANCE.some((words) => fault.includes(words)));
+
 /** Where the logs lie: one process with SQLite and files, or three with a database that they share. */
 export type Store = 'SQLite' | 'PostgreSQL';
 

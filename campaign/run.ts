@@ -8,12 +8,13 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
+import { BROKEN } from '../scripts/checks/checks.ts';
 import { killLibrary } from '../test/support/kill-at.ts';
 import { startIssuer } from '../test/support/oidc-issuer.ts';
 import { anyInstallation } from '../test/support/postgres-server.ts';
 import { projectRoot } from '../test/support/project-root.ts';
 import { BUCKET_FAULTS } from './bucket-faults.ts';
-import { NO_COUNTS, type Chapter, type ChapterResult } from './chapter.ts';
+import { isBroken, NO_COUNTS, NOT_TRIED, type Chapter, type ChapterResult } from './chapter.ts';
 import { DATABASE_FAULTS } from './database-faults.ts';
 import { makeTemplate, type Build } from './deployment.ts';
 import { FAILING_STARTS, failingSteps } from './failing-steps.ts';
@@ -92,20 +93,22 @@ async function run(
   chapter: Chapter,
   build: Build,
   title: string,
-): Promise<ChapterResult & { readonly seconds: number }> {
+): Promise<ChapterResult & { readonly seconds: number; readonly isTried?: boolean }> {
   const started = performance.now();
   const result = await chapter.run(world, build, scale, randomOf(title)).catch((error: unknown) => {
     // That something is wrong with the trial says nothing about a build that has to be caught.
-    const fault = `it could not be tried to its end: ${messageOf(error)}`;
+    const fault = `${NOT_TRIED}: ${messageOf(error)}`;
     console.log(`${title}: ${fault}`);
     const found = build === product ? [fault] : [];
-    return { done: new Map<string, number>(), counts: NO_COUNTS, found };
+    return { done: new Map<string, number>(), counts: NO_COUNTS, found, isTried: false };
   });
   return { ...result, seconds: (performance.now() - started) / 1000 };
 }
 
 const reports: ChapterReport[] = [];
 const caught: CaughtSaboteur[] = [];
+/** Names of saboteurs whose trial came to its end without a finding. */
+const unseen: string[] = [];
 const tasks: (() => Promise<void>)[] = [
   ...CHAPTERS.filter((chapter) => isChosen(chapter, chapter)).map((chapter) => async () => {
     const result = await run(chapter, product, chapter.name);
@@ -120,8 +123,13 @@ const tasks: (() => Promise<void>)[] = [
     (saboteur, i) => async () => {
       const folder = join(work, `saboteur-${i}`);
       mkdirSync(folder);
-      const { found, seconds } = await run(saboteur.by, makeSaboteur(saboteur, dist, folder), saboteur.name);
+      const {
+        found,
+        seconds,
+        isTried = true,
+      } = await run(saboteur.by, makeSaboteur(saboteur, dist, folder), saboteur.name);
       caught.push({ name: saboteur.name, by: saboteur.by.name, finding: found[0] });
+      if (found.length === 0 && isTried) unseen.push(saboteur.name);
       const [first = 'NOT CAUGHT'] = found;
       console.log(
         `${found.length === 0 ? 'FAILED' : 'caught'}: a build that ${saboteur.name} (${seconds.toFixed(0)} s)`,
@@ -165,4 +173,6 @@ if (!isShort && only.length === 0) {
 console.log(
   `${reports.length - broken.length} chapters hold, ${broken.length} do not; ${caught.length - missed.length} saboteurs caught, ${missed.length} not; ${minutes.toFixed(1)} min`,
 );
-process.exit(broken.length + missed.length > 0 ? 1 : 0);
+const isLost = unseen.length > 0 || broken.some(({ found }) => isBroken(found));
+const status = broken.length + missed.length > 0 ? 1 : 0;
+process.exit(isLost ? BROKEN : status);

@@ -1,5 +1,9 @@
 /** What `.ci/run` holds a change to, in a clone with its packages. */
 
+/** Status with which the campaign and the attacks end when they found a promise broken, or a saboteur went unseen. They draw new random
+ * numbers in each run, so that a second one that holds says nothing about the first. */
+export const BROKEN = 80;
+
 /** A command that must succeed. */
 export interface Check {
   readonly name: string;
@@ -7,7 +11,7 @@ export interface Check {
   /** Variables that it has beside those of all; undefined takes one away. */
   readonly env?: NodeJS.ProcessEnv;
   /** What a failure of it may be by chance, so that a second attempt decides: `whole`, because it judges times or kills at
-   * random, runs anew. Of a `suite`, which is a run of mocha, the files that failed run alone by the command given here,
+   * random, runs anew, unless it ended with {@link BROKEN}. Of a `suite`, which is a run of mocha, the files that failed run alone by the command given here,
    * whose last word is the file. Without it, a failure stays one. */
   readonly again?: 'whole' | { readonly file: readonly string[] };
 }

@@ -13,14 +13,22 @@ const LEFT_OPEN = 5_000;
 
 const running = new Set<ChildProcess>();
 
-/** Runs a command, whose output goes to the file `log`, and to ours, too, when it `isShown`. Resolves to how it ended, in words, or
+/** How a command failed. */
+export interface Failure {
+  /** In words, after the command's name. */
+  readonly how: string;
+  /** What it ended with; undefined when it was ended, or was never started. */
+  readonly status?: number;
+}
+
+/** Runs a command, whose output goes to the file `log`, and to ours, too, when it `isShown`. Resolves to how it failed, or
  * undefined when it succeeded. */
 export async function runLogged(
   [program = '', ...words]: readonly string[],
   env: NodeJS.ProcessEnv,
   log: string,
   isShown: boolean,
-): Promise<string | undefined> {
+): Promise<Failure | undefined> {
   const file = createWriteStream(log);
   const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
@@ -41,8 +49,10 @@ export async function runLogged(
   for (const stream of [child.stdout, child.stderr]) stream.unpipe(file).destroy();
   file.end();
   await once(file, 'close');
-  if (limit.signal.aborted) return `did not end within ${LIMIT_MINUTES} minutes`;
-  return status === 0 ? undefined : `ended with ${String(signal ?? status)}`;
+  if (limit.signal.aborted) return { how: `did not end within ${LIMIT_MINUTES} minutes` };
+  if (status === 0) return undefined;
+  const how = `ended with ${String(signal ?? status)}`;
+  return typeof status === 'number' ? { how, status } : { how };
 }
 
 /** Ends every command that runs, and what it started: suites would go on for long, and so would their services. */

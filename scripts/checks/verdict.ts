@@ -1,12 +1,13 @@
 /** What one run of a check comes to, by how it ended, what it printed and which failures mocha noted. */
 import { stripVTControlCharacters } from 'node:util';
-import type { Check } from './checks.ts';
+import { BROKEN, type Check } from './checks.ts';
+import type { Failure } from './processes.ts';
 
 /** A run of a check. */
 export interface Ran {
   readonly check: Check;
-  /** How it failed, in words; undefined when it succeeded. */
-  readonly failure: string | undefined;
+  /** Undefined when it succeeded. */
+  readonly failure: Failure | undefined;
   /** What it printed. */
   readonly output: string;
   /** What test/support/mocha-run.ts noted in `FAILURES_FILE`. */
@@ -29,7 +30,7 @@ export interface Verdict {
   readonly skipped: number;
   /** What is printed again at the end, since a log of this length is read from its end; empty when nothing failed. */
   readonly report: string;
-  /** What can be tried once more, if every failure can be. */
+  /** What can be tried once more. What failed and is not among these stays failed. */
   readonly attempts: readonly Attempt[];
 }
 
@@ -50,11 +51,12 @@ export function judge(ran: Ran): Verdict {
   const lines = stripVTControlCharacters(output).split('\n');
   if (typeof check.again !== 'object') {
     if (failure === undefined) return { ...NOTHING, passed: 1 };
-    const attempts = check.again === 'whole' ? [{ check, failures: [failure] }] : [];
+    const mayBeChance = check.again === 'whole' && failure.status !== BROKEN;
+    const attempts = mayBeChance ? [{ check, failures: [failure.how] }] : [];
     return {
       ...NOTHING,
       failed: 1,
-      report: reportOf(`${check.name} ${failure}`, lines.slice(-TAIL)),
+      report: reportOf(`${check.name} ${failure.how}`, lines.slice(-TAIL)),
       attempts,
     };
   }
@@ -73,7 +75,7 @@ export function judge(ran: Ran): Verdict {
     };
   }
   if (failure === undefined && passed + skipped > 0) return counts;
-  const how = failure ?? 'ran no test';
+  const how = failure?.how ?? 'ran no test';
   return { ...counts, failed: 1, report: reportOf(`${check.name} ${how}`, lines.slice(-TAIL)) };
 }
 
@@ -90,11 +92,17 @@ function counted(word: string, lines: readonly string[]): number {
   return Number.parseInt(lines.findLast((line) => isCount(line, word)) ?? '0', 10);
 }
 
-/** One for each file with failures. None when mocha counts others than those that are noted. */
+/** How the message of a property begins that fast-check found a counterexample to. Other random values may well miss it. */
+const COUNTEREXAMPLE = 'Property failed after';
+
+/** One for each file with failures, unless one of them is a counterexample. None when mocha counts others than those that are noted. */
 function attemptsOf({ check, noted }: Ran, command: readonly string[], failed: number): readonly Attempt[] {
   const byFile = Map.groupBy(noted, ({ file }) => file);
   if (noted.length !== failed || byFile.has(undefined)) return [];
-  return [...byFile].map(([file = '', failures]) => ({
+  const mayHold = [...byFile].filter(([, failures]) =>
+    failures.every(({ message }) => !message.startsWith(COUNTEREXAMPLE)),
+  );
+  return mayHold.map(([file = '', failures]) => ({
     check: { ...check, name: file, command: [...command, file] },
     failures: failures.map(({ title, message }) => `${title}: ${message}`),
   }));
@@ -114,8 +122,8 @@ export function summary(
     first.reduce((total, verdict) => total + verdict[count], 0);
   const failed = sum('failed') - warnings.length;
   // Mocha lists the failures of a suite together: the list is printed while one of them is left.
-  const isLeft = ({ attempts }: Verdict): boolean =>
-    attempts.length === 0 || attempts.some((attempt) => !held.has(attempt));
+  const isLeft = ({ failed, attempts }: Verdict): boolean =>
+    failed > attempts.filter((attempt) => held.has(attempt)).flatMap(({ failures }) => failures).length;
   const reports = [...first.filter(isLeft), ...again].map(({ report }) => report);
   const counts = `${sum('passed') + warnings.length} passed, ${failed} failed, ${sum('skipped')} skipped`;
   const text = [...reports.filter((report) => report !== ''), ...warnings, '', counts].join('\n');

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
+import { BROKEN } from '../../scripts/checks/checks.ts';
 import { projectRoot } from '../support/project-root.ts';
 import { skipUnless } from '../support/skipped.ts';
 
@@ -40,7 +41,7 @@ case "$*" in
     sleep 1000 & echo $! >"$PIDS/$!"
     echo $$ >"$PIDS/$$"
     wait ;;
-  "$FAILS") if fails; then echo 'it was slow'; exit 3; fi ;;
+  "$FAILS") if fails; then echo 'it was slow'; exit "\${STATUS:-3}"; fi ;;
   test) if [ -n "$SUITE" ]; then tests --parallel "$SUITE"/*.test.mjs; fi; echo '  1 passing (1s)' ;;
   'run --silent test:file -- '*) tests "\${!#}" ;;
   'run --silent test:'*) echo '  1 passing (1s)' ;;
@@ -189,6 +190,34 @@ describe('.ci/run', function () {
       .and.contain('never holds:')
       .and.contain('a start');
   });
+
+  it('makes no second attempt at a property with a counterexample, beside one of another file that holds', async () => {
+    const { end, warnings, said } = await run({
+      once: failing(`it('holds', () => { fail(1); })`),
+      property: `
+        import { existsSync, writeFileSync } from 'node:fs';
+        it('is true for all', () => {
+          if (existsSync(import.meta.filename + '.tries')) return;
+          writeFileSync(import.meta.filename + '.tries', '');
+          throw new Error('Property failed after 7 tests\\n{ seed: 1 }');
+        });`,
+    });
+    expect(warnings).to.deep.equal([
+      'WARNING: held at the second attempt: once.test.mjs: some holds: went wrong',
+    ]);
+    expect(end).to.deep.equal([1, `${PASSED} passed, 1 failed, 0 skipped`]);
+    expect(said.slice(said.indexOf('== all of it'))).to.contain('Property failed after 7 tests');
+  });
+
+  for (const [what, command] of [
+    ['campaign', 'run --silent campaign -- --short'],
+    ['attacks', 'run --silent abuse -- --short --json ../abuse.json'],
+  ] as const)
+    it(`makes no second attempt when the ${what} found a promise broken`, async () => {
+      const { end, said } = await run({}, { FAILS: command, TIMES: '1', STATUS: String(BROKEN) });
+      expect(end).to.deep.equal([1, `${PASSED - 1} passed, 1 failed, 0 skipped`]);
+      expect(said).not.to.contain('second attempt');
+    });
 
   it('makes no second attempt when many files failed', async () => {
     const many = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [
