@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { FormatError, messageOf } from '../../core/errors.ts';
 import { moduleBeside } from '../../storage/module-beside.ts';
@@ -40,17 +40,17 @@ export class TokenProcess {
   /** `env`: environment variables, of which modules read their own. Throws {@link Pkcs11Error} `PKCS11_PROCESS` where none can be started. */
   constructor(env: Environment) {
     this.#child = start(env);
-    const [, , , connection] = this.#child.stdio;
-    this.#connection = connection as Socket;
+    // First of all: what has no listener would end this process.
+    this.#child.on('error', (error) => {
+      this.#fail(ended(`could not be started: ${messageOf(error)}`));
+    });
+    this.#connection = connectionTo(this.#child);
     const reader = new FrameReader();
     this.#connection.on('data', (chunk: Buffer) => {
       this.#arrived(reader, chunk);
     });
     // Its end says more.
     this.#connection.on('error', () => undefined);
-    this.#child.on('error', (error) => {
-      this.#fail(ended(`could not be started: ${messageOf(error)}`));
-    });
     this.#child.on('exit', (code, signal) => {
       this.#fail(ended(signal === null ? `ended with code ${String(code)}` : `was ended by ${signal}`));
     });
@@ -163,7 +163,8 @@ export class TokenProcess {
       reject(this.#gone);
     }
     this.#askers.clear();
-    this.#connection.unref();
+    // There is none where a start failed for lack of file descriptors.
+    (this.#connection as Socket | undefined)?.unref();
   }
 }
 
@@ -207,6 +208,13 @@ function start(env: Environment): ChildProcess {
   } catch (error) {
     throw ended(`could not be started: ${messageOf(error)}`);
   }
+}
+
+/** Where file descriptors are used up, a child has no streams at all, whatever its type says. */
+function connectionTo({ stdio }: ChildProcess): Socket {
+  const connection = (stdio as ChildProcess['stdio'] | undefined)?.[3];
+  if (connection instanceof Socket) return connection;
+  throw ended('could not be started: this process may have no more open files (EMFILE)');
 }
 
 /** Nobody knows which variables a module reads. */
