@@ -95,7 +95,7 @@ export class Token {
 
   /** Makes the one key that is as `selector` says usable. Returns its number for {@link sign}. Throws {@link Pkcs11Error}. */
   take(selector: KeySelector): { readonly number: number; readonly key: FoundKey } {
-    const key = theKey(this.keys(selector), this.keys({}), tokenName(this.info));
+    const key = theKey(this.keys(selector), () => this.keys({}), tokenName(this.info));
     const mechanism = MECHANISMS.get(key.keyType ?? -1n);
     const flags =
       mechanism === undefined
@@ -190,11 +190,11 @@ const locked = (name: string): Pkcs11Error =>
     'Its security officer (SO PIN) sets a new one, with a tool of its maker.',
   );
 
-/** The one of `found`; `all` is what the token has besides. */
-function theKey(found: readonly FoundKey[], all: readonly FoundKey[], token: string): FoundKey {
+/** The one of `found`. `all` returns what the token has besides; it takes its time, and is called where there is none. */
+function theKey(found: readonly FoundKey[], all: () => readonly FoundKey[], token: string): FoundKey {
   const [key, ...others] = found;
   if (key !== undefined && others.length === 0) return key;
-  const shown = (key === undefined ? all : found).slice(0, 20).map(keyName).join(', ');
+  const shown = (key === undefined ? all() : found).slice(0, 20).map(keyName).join(', ');
   const [message, hint] =
     key === undefined
       ? [`the token ${token} has no private key of this object and id`, `It has ${shown || 'none'}.`]

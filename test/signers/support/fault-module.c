@@ -1,6 +1,6 @@
 /* A PKCS#11 module that hands every call on to another one, and fails where a file says so. Each line of the file FAULT_ORDERS is the name of a function and what it does:
  * a number is what it returns, "crash" ends the process, "hang" never returns, "slow" takes that many milliseconds longer, "other" changes the signature, "flags" sets flags
- * of the token. Each login is a byte in the file FAULT_LOGINS. */
+ * of the token, "broad" is what a search for every object of a class returns. Each login is a byte in the file FAULT_LOGINS. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -59,6 +59,12 @@ HANDS_ON(C_OpenSession, 12, (word slot, word flags, void *app, void *notify, wor
 HANDS_ON(C_FindObjects, 27, (word session, word *objects, word most, word *count), (session, objects, most, count))
 HANDS_ON(C_SignInit, 42, (word session, void *mechanism, word key), (session, mechanism, key))
 
+static word my_C_FindObjectsInit(word session, void *template, word count) {
+  word value;
+  if (count == 1 && ordered("C_FindObjectsInit", "broad", &value)) return value;
+  return real->functions[26](session, template, count);
+}
+
 static word my_C_GetTokenInfo(word slot, unsigned char *info) {
   word value, flags;
   if (fails("C_GetTokenInfo", &value)) return value;
@@ -104,6 +110,7 @@ word C_GetFunctionList(struct list **out) {
   own.functions[6] = (function)my_C_GetTokenInfo;
   own.functions[12] = (function)my_C_OpenSession;
   own.functions[18] = (function)my_C_Login;
+  own.functions[26] = (function)my_C_FindObjectsInit;
   own.functions[27] = (function)my_C_FindObjects;
   own.functions[42] = (function)my_C_SignInit;
   own.functions[43] = (function)my_C_Sign;
