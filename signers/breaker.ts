@@ -8,7 +8,7 @@ const OF_WINDOW = 10;
 /** Milliseconds until a key in trouble is tried again: at first, and at most. The first doubles until it is the second. */
 const FIRST_PROBE = 1_000;
 const LONGEST_PROBE = 2_000;
-/** The same after a denial, where trying often may lock an account. */
+/** The same after a denial, where trying often may lock an account, and the longest wait of a backend that throttles. */
 const LONGEST_DENIED_PROBE = 30_000;
 
 /** What a {@link Breaker} is made with. */
@@ -78,7 +78,7 @@ export class Breaker {
   #open(error: SignerError, waitMs: number): void {
     this.#trouble = error;
     // Several services that lost the same key do not come back to it at the same moment.
-    const wait = Math.max(waitMs, error.retryAfterMs ?? 0) * (1 + this.#options.random() / 4);
+    const wait = Math.max(waitMs, believedWait(error)) * (1 + this.#options.random() / 4);
     this.#nextProbeAt = Date.now() + wait;
     this.#timer = setTimeout(() => void this.#probe(waitMs), wait).unref();
   }
@@ -98,4 +98,10 @@ export class Breaker {
       this.#open(failure, Math.min(2 * waitMs, longest));
     }
   }
+}
+
+/** How long a backend wants to be left alone, in milliseconds: what stands between may say hours, and nobody would hear that the key signs again. */
+function believedWait({ code, retryAfterMs = 0 }: SignerError): number {
+  const isOften = code !== 'SIGNER_THROTTLED' && code !== 'SIGNER_DENIED';
+  return Math.min(retryAfterMs, isOften ? LONGEST_PROBE : LONGEST_DENIED_PROBE);
 }

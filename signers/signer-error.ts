@@ -62,9 +62,13 @@ export const asSignerError = (error: unknown): SignerError =>
     ? error
     : new SignerError('SIGNER_UNAVAILABLE', 'the key cannot be used', { cause: error });
 
-/** The error with the reference of the key in front of it. */
+/** Milliseconds after which a key is asked again, whatever its backend says: nobody is sent away for longer. */
+const LONGEST_RETRY_AFTER = 30_000;
+
+/** The error with the reference of the key in front of it, and with a wait that is believed. */
 export function named(where: string, error: SignerError): SignerError {
   if (error.message.startsWith(where)) return error;
   const { code, message, hint, cause, retryAfterMs } = error;
-  return new SignerError(code, `${where}: ${message}`, { hint, cause, retryAfterMs });
+  const wait = retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, LONGEST_RETRY_AFTER);
+  return new SignerError(code, `${where}: ${message}`, { hint, cause, retryAfterMs: wait });
 }

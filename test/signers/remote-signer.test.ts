@@ -133,6 +133,19 @@ describe('signers/remote-signer', () => {
     expect((await server.asked()) - before).to.equal(1);
   });
 
+  for (const [failure, most] of [
+    ['SIGNER_UNAVAILABLE', 3],
+    ['SIGNER_KEY_GONE', 3],
+    ['SIGNER_THROTTLED', 38],
+  ] as const)
+    it(`believes no wait of an hour, and sends nobody away for so long: ${failure}`, async () => {
+      const signer = await open('p256', {}, { timeoutMs: 300 });
+      await server.does({ failure, retryAfterMs: 3_600_000 });
+      while (signer.remote?.refusal() === undefined)
+        expect(Number((await denial(signer)).metadata['retryAfter'])).to.be.at.most(30);
+      expect(Number(signer.remote.refusal()?.metadata['retryAfter'])).to.be.at.most(most);
+    });
+
   it('asks for fresh credentials once, for all who were denied together', async () => {
     let renewed = 0;
     const renew = async (): Promise<void> => {

@@ -186,7 +186,7 @@ describe('signers/transit', () => {
       text: '{"errors":["rate limit quota exceeded"]}',
     };
     const failure = await denial(signer);
-    expect(failure).to.include({ code: 'SIGNER_THROTTLED', retryAfterMs: 120_000 });
+    expect(failure).to.include({ code: 'SIGNER_THROTTLED', retryAfterMs: 30_000 });
     expect(server.asked(/sign/)).to.equal(1);
   });
 
