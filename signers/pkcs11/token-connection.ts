@@ -25,8 +25,8 @@ import type { TokenKeyKind } from './token-key-kinds.ts';
 /** Signatures at a time: more sessions than a small token has would take them from others. */
 const SESSIONS = 4;
 
-/** Milliseconds for each step until keys are found: logins over a network take their time. A token that was opened before has three times as long as it took then, but at least
- * {@link REOPEN_MS}: one that hangs is to be back soon after it goes on. */
+/** Milliseconds for each step until keys are found: logins over a network take their time. A step that was taken before has three times as long as it took then, but at least
+ * {@link REOPEN_MS}: a token that hangs is to be back soon after it goes on. After a step that took too long it has twice as long: the token may have become slower. */
 const OPEN_MS = 12_000;
 const REOPEN_MS = 2_500;
 
@@ -74,7 +74,8 @@ export class TokenConnection {
   #failure: { readonly error: unknown; readonly until: number } | undefined;
   #pause = 0;
   readonly #dropped = new WeakSet<Opened>();
-  #openMs = OPEN_MS;
+  /** By step. */
+  readonly #limits = new Map<string, number>();
   #starting: TokenProcess | undefined;
   #isClosed = false;
 
@@ -90,7 +91,7 @@ export class TokenConnection {
   /** The private keys that are as `selector` says. Rejects with {@link Pkcs11Error}. */
   async keys(selector: KeySelector): Promise<readonly ShownKey[]> {
     const request = { ask: 'keys', key: sentSelector(selector) } as const;
-    return this.#using(({ process }) => process.ask(request, arrivedKeys, this.#openMs));
+    return this.#using(({ process }) => process.ask(request, arrivedKeys, OPEN_MS));
   }
 
   /** The signature by the key that is as `selector` says and has that public half. Rejects with {@link Pkcs11Error}, and with the reason of `signal` as soon as that is aborted; a module that
@@ -122,7 +123,7 @@ export class TokenConnection {
 
   /** What the module says of its slots. Rejects with {@link Pkcs11Error}. */
   async module(): Promise<ShownModule> {
-    return this.#using(({ process }) => process.ask({ ask: 'slots' }, arrivedModule, this.#openMs));
+    return this.#using(({ process }) => process.ask({ ask: 'slots' }, arrivedModule, OPEN_MS));
   }
 
   /** Makes a key pair. Rejects with {@link Pkcs11Error}. */
@@ -181,14 +182,13 @@ export class TokenConnection {
       throw stillWrong();
     const wasRight = mark !== undefined && this.#accepted !== undefined && equalBytes(mark, this.#accepted);
     const isSure = this.#settings.isAttended === true || wasRight || this.#refused !== undefined;
-    const from = performance.now();
     const process = new TokenProcess(this.#settings.env);
     this.#starting = process;
     try {
-      await process.ask({ ask: 'load', module: file }, arrivedNothing, this.#openMs);
+      await this.#step('load', (limit) => process.ask({ ask: 'load', module: file }, arrivedNothing, limit));
       const text = pin === undefined ? null : Buffer.from(pin).toString('utf8');
       const access = { token, pin: text, isSure, sessions: SESSIONS, isForWriting };
-      await process.ask({ ask: 'open', ...access }, arrivedNothing, this.#openMs);
+      await this.#step('open', (limit) => process.ask({ ask: 'open', ...access }, arrivedNothing, limit));
     } catch (error) {
       if (error instanceof Pkcs11Error && error.code === 'PKCS11_PIN_REFUSED') this.#refused = mark;
       void process.end();
@@ -197,15 +197,30 @@ export class TokenConnection {
       this.#starting = undefined;
     }
     [this.#accepted, this.#refused] = [mark, undefined];
-    this.#openMs = Math.min(OPEN_MS, Math.max(REOPEN_MS, 3 * (performance.now() - from)));
     return { process, taken: new Map() };
+  }
+
+  /** Does a step with the time that it may take, and learns from how long it took. */
+  async #step<T>(name: string, work: (limit: number) => Promise<T>): Promise<T> {
+    const limit = this.#limits.get(name) ?? OPEN_MS;
+    const from = performance.now();
+    try {
+      const done = await work(limit);
+      this.#limits.set(name, Math.min(OPEN_MS, Math.max(REOPEN_MS, 3 * (performance.now() - from))));
+      return done;
+    } catch (error) {
+      const isLate = error instanceof Pkcs11Error && error.code === 'PKCS11_TIMEOUT';
+      if (isLate) this.#limits.set(name, Math.min(OPEN_MS, 2 * limit));
+      throw error;
+    }
   }
 
   /** Asks for a key once in each process. */
   #take({ process, taken }: Opened, selector: KeySelector): Promise<TakenKey> {
     const key = sentSelector(selector);
     const name = JSON.stringify(key);
-    const known = taken.get(name) ?? process.ask({ ask: 'take', key }, arrivedTaken, this.#openMs);
+    const known =
+      taken.get(name) ?? this.#step(name, (limit) => process.ask({ ask: 'take', key }, arrivedTaken, limit));
     taken.set(name, known);
     // One that failed for a reason of the key's is asked for again: it may have been repaired.
     known.catch(() => taken.delete(name));

@@ -338,6 +338,18 @@ describe('keys in PKCS#11 tokens', function () {
       await untilItSigns(signer);
     });
 
+    for (const [what, name, slow] of [
+      ['its login', 'C_Login', 'slow 4000'],
+      ['finding a key', 'C_FindObjects', 'slow 900'],
+    ] as const)
+      it(`comes back when ${what} has become slower than it ever was`, async () => {
+        const signer = await signerOf(uri, { timeoutMs: 1_500 });
+        await untilItSigns(signer);
+        faults.orders([name, slow]);
+        process.kill(tokenProcesses()[0] ?? 0, 'SIGKILL');
+        await untilItSigns(signer);
+      });
+
     it('comes back after the module ended its process', async () => {
       const signer = await signerOf(uri);
       faults.orders(['C_Sign', 'crash']);
