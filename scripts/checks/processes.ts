@@ -12,6 +12,8 @@ const GRACE = 10_000;
 const LEFT_OPEN = 5_000;
 
 const running = new Set<ChildProcess>();
+/** The end of all, once it was asked for. */
+let ending: Promise<void> | undefined;
 
 /** How a command failed. */
 export interface Failure {
@@ -22,13 +24,14 @@ export interface Failure {
 }
 
 /** Runs a command, whose output goes to the file `log`, and to ours, too, when it `isShown`. Resolves to how it failed, or
- * undefined when it succeeded. */
+ * undefined when it succeeded. Starts nothing, and never settles, after {@link endAll}: this process is about to end. */
 export async function runLogged(
   [program = '', ...words]: readonly string[],
   env: NodeJS.ProcessEnv,
   log: string,
   isShown: boolean,
 ): Promise<Failure | undefined> {
+  if (ending !== undefined) return new Promise<never>(() => undefined);
   const file = createWriteStream(log);
   const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
@@ -55,14 +58,19 @@ export async function runLogged(
   return typeof status === 'number' ? { how, status } : { how };
 }
 
-/** Ends every command that runs, and what it started: suites would go on for long, and so would their services. */
-export const endAll = (): Promise<void> => endTree([...running]);
+/** Ends every command that runs, and what it started: suites would go on for long, and so would their services. From now on none is
+ * started. */
+export function endAll(): Promise<void> {
+  // Set before any of them ends: the next check follows at once.
+  return (ending ??= endTree([...running]));
+}
 
 async function endTree(children: readonly ChildProcess[]): Promise<void> {
   const pids = treeOf(children.map(({ pid }) => pid).filter((pid) => pid !== undefined));
   signal(pids, 'SIGTERM');
   for (const until = Date.now() + GRACE; Date.now() < until && signal(pids, 0);) await pause(100);
-  signal(pids, 'SIGKILL');
+  // Also what some of them started meanwhile.
+  signal(treeOf(pids), 'SIGKILL');
   await Promise.all(
     children
       .filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)

@@ -22,7 +22,7 @@ for (const [signal, status] of [
   ['SIGINT', 130],
   ['SIGHUP', 129],
 ] as const)
-  process.once(signal, () => {
+  process.on(signal, () => {
     void endAll().finally(() => process.exit(status));
   });
 process.once('exit', () => {
