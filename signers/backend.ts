@@ -28,6 +28,11 @@ export interface BackendKey {
    * milliseconds, and frees what it holds: a connection, a process.
    */
   sign(input: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Where keys share a backend that makes fewer signatures at once than are asked for: resolves with true once there is room for one, which is for the
+   * {@link sign} that follows and which that frees; with false at `signal`. The time of a try begins after it, so that waiting for others is no trouble of the key.
+   */
+  room?(signal: AbortSignal): Promise<boolean>;
   /** The same for several inputs in one call, in their order; all or nothing. */
   signMany?(inputs: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Uint8Array[]>;
   /** Most inputs of {@link signMany}; default 100. */

@@ -92,7 +92,9 @@ export class Breaker {
       this.#options.onChange?.(undefined);
     } catch (error) {
       if (this.#isClosed) return;
-      const failure = error instanceof SignerError ? error : this.#trouble;
+      // A probe that did not get its turn says nothing about the key.
+      const isTried = error instanceof SignerError && error.code !== 'SIGNER_BUSY';
+      const failure = isTried ? error : this.#trouble;
       if (failure === undefined) return;
       const longest = failure.code === 'SIGNER_DENIED' ? LONGEST_DENIED_PROBE : LONGEST_PROBE;
       this.#open(failure, Math.min(2 * waitMs, longest));

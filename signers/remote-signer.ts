@@ -166,11 +166,16 @@ class RemoteSigner implements RemoteKey {
   ): Promise<readonly Uint8Array[]> {
     if (!(await this.#slots.enter(deadline.signal))) throw deadline.reason;
     try {
+      if (!(await this.#hasRoom(deadline.signal))) throw deadline.reason;
       deadline.reason = late(this.where);
       return await this.#try(data, mayRenew);
     } finally {
       this.#slots.leave();
     }
+  }
+
+  async #hasRoom(signal: AbortSignal): Promise<boolean> {
+    return this.#key.room === undefined || this.#key.room(signal);
   }
 
   /** One call to the backend, and a look at what came of it. A denial that fresh credentials may undo is no sign of trouble yet. */
@@ -242,12 +247,23 @@ class RemoteSigner implements RemoteKey {
   /** Beside the calls that may be under way: those may be what hangs. */
   async #probe(): Promise<void> {
     const mayRenew = this.#key.renew !== undefined;
+    await this.#untilRoom();
     try {
       await this.#try([PROBE], mayRenew);
     } catch (error) {
       if (!mayRenew || asSignerError(error).code !== 'SIGNER_DENIED') throw error;
       await this.#renew();
+      await this.#untilRoom();
       await this.#try([PROBE], false);
+    }
+  }
+
+  async #untilRoom(): Promise<void> {
+    const deadline = new Deadline(this.#limits.timeoutMs, this.#busy());
+    try {
+      if (!(await this.#hasRoom(deadline.signal))) throw deadline.reason;
+    } finally {
+      deadline.clear();
     }
   }
 

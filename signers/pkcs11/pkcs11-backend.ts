@@ -92,6 +92,7 @@ async function opened(
           .catch((error: unknown) => {
             throw asKeyFailure(error);
           }),
+      room: (ended) => connection.room(ended),
       describe: () => describe(connection, key, module.path ?? module.name ?? ''),
       close: release,
     };

@@ -15,6 +15,9 @@ const END_MS = 1_000;
 /** Milliseconds in the module that a call has at least, even if its caller gives up earlier: it may just have begun. */
 const LEAST_MS = 1_000;
 
+/** Calls that a token may have to do one after the other: a call waits for so many times its own time, while others are answered. */
+const IN_A_ROW = 4;
+
 /** Environment variables. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,6 +38,8 @@ export class TokenProcess {
   readonly #connection: Socket;
   readonly #askers = new Map<number, Asker>();
   #asked = 0;
+  /** Of `performance.now()`. */
+  #answeredAt = 0;
   #gone: Pkcs11Error | undefined;
 
   /** `env`: environment variables, of which modules read their own. Throws {@link Pkcs11Error} `PKCS11_PROCESS` where none can be started. */
@@ -69,7 +74,7 @@ export class TokenProcess {
   }
 
   /** What `read` makes of the answer. Rejects with {@link Pkcs11Error}: what the process says, or that it ended or said what it may not. A call that takes longer than `limit`, in milliseconds,
-   * or until that is aborted, ends the process. */
+   * ends the process; one that takes longer than until that is aborted does so when the process has answered nothing else for as long. */
   ask<T>(request: TokenRequest, read: (answer: unknown) => T, limit: number | AbortSignal): Promise<T> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     const number = this.#asked++;
@@ -92,7 +97,14 @@ export class TokenProcess {
     };
     if (typeof limit === 'number') endAfter(limit);
     const onAbort = (): void => {
-      endAfter(Math.max(0, LEAST_MS - (performance.now() - from)));
+      const given = Math.max(LEAST_MS, performance.now() - from);
+      const look = (): void => {
+        const silentSince = Math.max(from, this.#answeredAt);
+        const left = Math.min(silentSince + given, from + IN_A_ROW * given) - performance.now();
+        if (left <= 0) this.kill(late(performance.now() - from));
+        else timer = setTimeout(look, left);
+      };
+      timer = setTimeout(look, 0);
     };
     if (typeof limit !== 'number') {
       if (limit.aborted) onAbort();
@@ -135,6 +147,7 @@ export class TokenProcess {
 
   #answered(value: unknown): void {
     const answer = arrivedAnswer(value);
+    this.#answeredAt = performance.now();
     const asker = this.#askers.get(answer.of);
     if (asker === undefined) throw new FormatError('MALFORMED', 'an answer to no question');
     this.#askers.delete(answer.of);

@@ -25,6 +25,9 @@ import type { TokenKeyKind } from './token-key-kinds.ts';
 /** Signatures at a time: more sessions than a small token has would take them from others. */
 const SESSIONS = 4;
 
+/** Milliseconds of a signature below which more may be asked for at a time again. */
+const QUICK_MS = 250;
+
 /** Milliseconds for each step until keys are found: logins over a network take their time. A step that was taken before has three times as long as it took then, but at least
  * {@link REOPEN_MS}: a token that hangs is to be back soon after it goes on. After a step that took too long it has twice as long: the token may have become slower. */
 const OPEN_MS = 12_000;
@@ -94,15 +97,19 @@ export class TokenConnection {
     return this.#using(({ process }) => process.ask(request, arrivedKeys, OPEN_MS));
   }
 
+  /** Resolves with true once there is room for a {@link sign}, which frees it; with false at `signal`. */
+  room(signal: AbortSignal): Promise<boolean> {
+    return this.#slots.enter(signal);
+  }
+
   /** The signature by the key that is as `selector` says and has that public half. Rejects with {@link Pkcs11Error}, and with the reason of `signal` as soon as that is aborted; a module that
-   * has not answered by then loses its process. */
+   * has not answered anything for as long loses its process. To be called once there is {@link room}. */
   async sign(
     selector: KeySelector,
     spki: Uint8Array,
     data: Uint8Array,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    if (!(await this.#slots.enter(signal))) throw signal.reason;
     const signature = this.#using(async (opened) => {
       const { number, key } = await this.#take(opened, selector);
       if (key.spki === undefined || !equalBytes(key.spki, spki)) {
@@ -110,7 +117,9 @@ export class TokenConnection {
         throw changed();
       }
       const request = { ask: 'sign', number, data: toBase64(data) } as const;
+      const from = performance.now();
       const made = await opened.process.ask(request, arrivedBytes, signal);
+      this.#adapt(signal.aborted, performance.now() - from);
       this.#pause = 0;
       return made;
     });
@@ -119,6 +128,14 @@ export class TokenConnection {
       this.#slots.leave();
     });
     return until(signal, left);
+  }
+
+  /** Many tokens make one signature after the other, whatever they are asked for: those in the module wait there, within their time. One that came too late is a reason to let
+   * fewer in. */
+  #adapt(isLate: boolean, tookMs: number): void {
+    const { count } = this.#slots;
+    if (isLate && count > 1) this.#slots.resize(count - 1);
+    if (!isLate && tookMs < QUICK_MS && count < SESSIONS) this.#slots.resize(count + 1);
   }
 
   /** What the module says of its slots. Rejects with {@link Pkcs11Error}. */

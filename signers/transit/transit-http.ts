@@ -30,9 +30,6 @@ export interface TransitAnswer {
 /** A batch of a hundred signatures of RSA-4096 has 80 KiB. */
 const MAX_BODY = 1 << 20;
 
-/** More than any key has calls in flight, with room for a login. */
-const MAX_SOCKETS = 64;
-
 /** Longest wait that is believed. */
 const MAX_RETRY_AFTER_S = 3_600;
 
@@ -49,9 +46,9 @@ export class TransitConnections {
   /** Reads the files that it needs; connects to nothing yet. Rejects with {@link SignerError} `SIGNER_REFUSED`. */
   static async open(settings: TransitSettings): Promise<TransitConnections> {
     const { address, proxies, serverName, caFile, certificateFile, keyFile } = settings;
+    // As many connections as calls under way, which max-in-flight bounds: one that waited here would lose its time.
     const shared: AgentOptions = {
       keepAlive: true,
-      maxSockets: MAX_SOCKETS,
       scheduling: 'lifo',
       ...(proxies === undefined ? {} : { proxyEnv: proxies }),
     };

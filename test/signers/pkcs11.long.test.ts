@@ -326,6 +326,25 @@ describe('keys in PKCS#11 tokens', function () {
       expect(holds(signer, await signer.sign(DATA))).to.equal(true);
     });
 
+    it('keeps its process, and its key, when it makes one slow signature after the other', async () => {
+      const signer = await signerOf(uri, { timeoutMs: 4_000 });
+      await untilItSigns(signer);
+      const [before] = tokenProcesses();
+      // Four at a time would be late for ever.
+      faults.orders(['C_Sign', 'serial 1200']);
+      let signed = 0;
+      for (let burst = 0; burst < 3; burst++) {
+        const all = Array.from({ length: 16 }, () => signer.sign(DATA).catch((error: unknown) => error));
+        signed = (await Promise.all(all)).filter((one) => one instanceof Uint8Array).length;
+        expect(signer.remote?.refusal()).to.equal(undefined);
+      }
+      // Those of the first burst that came too late are done by now.
+      expect(signed).to.be.greaterThan(0);
+      expect(tokenProcesses()).to.include(before);
+      const { outcomes } = signer.remote?.counts() ?? {};
+      expect(outcomes?.get('SIGNER_TIMEOUT') ?? 0).to.be.lessThan(5);
+    });
+
     it('comes back when its login hung', async () => {
       const signer = await signerOf(uri, { timeoutMs: 1_500 });
       faults.orders(['C_Login', 'hang']);

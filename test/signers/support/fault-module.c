@@ -1,8 +1,9 @@
 /* A PKCS#11 module that hands every call on to another one, and fails where a file says so. Each line of the file FAULT_ORDERS is the name of a function and what it does:
  * a number is what it returns, "crash" ends the process, "hang" never returns, "slow" takes that many milliseconds longer, "other" changes the signature, "flags" sets flags
- * of the token, "broad" is what a search for every object of a class returns. Each login is a byte in the file FAULT_LOGINS. */
+ * of the token, "serial" is slow and does one after the other, "broad" is what a search for every object of a class returns. Each login is a byte in the file FAULT_LOGINS. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +38,19 @@ static int ordered(const char *name, const char *what, word *value) {
   return found;
 }
 
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static int fails(const char *name, word *value) {
   word slow;
   if (ordered(name, "crash", value)) raise(SIGSEGV);
   if (ordered(name, "hang", value))
     for (;;) pause();
   if (ordered(name, "slow", &slow)) usleep(slow * 1000);
+  if (ordered(name, "serial", &slow)) {
+    pthread_mutex_lock(&turn);
+    usleep(slow * 1000);
+    pthread_mutex_unlock(&turn);
+  }
   return ordered(name, "returns", value);
 }
 

@@ -6,7 +6,7 @@ import { projectRoot } from '../../support/project-root.ts';
 import { skipUnless } from '../../support/skipped.ts';
 import type { SoftHsm } from '../../support/softhsm.ts';
 
-/** What a function does: `returns 0x32`, `crash`, `hang`, `slow 100`, `other` and `short` (signatures), `flags 0x40000` (of the token), `broad 0x30` (of a search for every object of a class). */
+/** What a function does: `returns 0x32`, `crash`, `hang`, `slow 100`, `serial 100` (one after the other), `other` and `short` (signatures), `flags 0x40000` (of the token), `broad 0x30` (of a search for every object of a class). */
 type Order = readonly [name: `C_${string}`, does: string];
 
 /** The module, and its orders. */
