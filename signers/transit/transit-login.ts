@@ -126,7 +126,19 @@ function loginRefusal(error: unknown, hint: string): unknown {
   const isRefused =
     error instanceof SignerError &&
     (error.code === 'SIGNER_DENIED' || error.code === 'SIGNER_REFUSED' || error.code === 'SIGNER_KEY_GONE');
-  return isRefused ? denied(`the login failed: ${error.message}`, hint) : error;
+  return isRefused ? new RefusedLogin(error, hint) : error;
+}
+
+/** A login that the server refused. */
+export class RefusedLogin extends SignerError {
+  /** Whether it was for what was shown, which counts towards a lock, and not for a mount that is not there yet or something that stands between. */
+  readonly isOfCredential: boolean;
+
+  /** `refusal`: what was answered. */
+  constructor({ code, message }: SignerError, hint: string) {
+    super('SIGNER_DENIED', `the login failed: ${message}`, { hint });
+    this.isOfCredential = code === 'SIGNER_DENIED' || /invalid (?:role|secret)/i.test(message);
+  }
 }
 
 /** The first line of a file. */

@@ -15,7 +15,7 @@ import {
   type TokenLease,
 } from './transit-answers.ts';
 import { TransitConnections } from './transit-http.ts';
-import { isLogin, loginName, prepareLogin, type LoginTools } from './transit-login.ts';
+import { isLogin, loginName, prepareLogin, RefusedLogin, type LoginTools } from './transit-login.ts';
 import type { TransitSettings } from './transit-settings.ts';
 
 /** What is asked with the token. */
@@ -192,8 +192,7 @@ export class TransitSession {
       const { token, lease } = await obtain();
       this.#adopt(lease ?? (await this.#leaseOf(token)));
     } catch (error) {
-      const isFinal = error instanceof SignerError && error.code === 'SIGNER_DENIED';
-      if (isFinal && this.settings.login.kind === 'approle')
+      if (error instanceof RefusedLogin && error.isOfCredential && this.settings.login.kind === 'approle')
         this.#refused = { credential, until: performance.now() + REFUSED_MS, error };
       throw error;
     }

@@ -406,6 +406,21 @@ describe('signers/transit', () => {
       expect(await signs(signer)).to.equal(true);
     });
 
+    for (const [what, status, text] of [
+      ['the mount is not loaded yet', 404, '{"errors":["no handler for route \\"auth/approle/login\\"."]}'],
+      ['a proxy answers', 400, '<html>'],
+    ] as const)
+      it(`shows the same secret-id again soon when ${what}`, async () => {
+        const signer = await open('openbao://ca', { env: appRole() });
+        server.endTokens();
+        server.fault = { of: /login/, status, text };
+        const failure = await denial(signer);
+        expect(failure).to.include({ code: 'SIGNER_DENIED' });
+        server.fault = {};
+        await recovered(signer);
+        expect(await signs(signer)).to.equal(true);
+      });
+
     it('says what is wrong with the login', async () => {
       const env = { ...appRole(), BAO_SECRET_ID_FILE: file('secret-id', 'wrong-271828') };
       const failure = await refusal('openbao://ca', { env });
