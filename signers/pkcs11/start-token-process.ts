@@ -230,8 +230,8 @@ function connectionTo({ stdio }: ChildProcess): Socket {
   throw ended('could not be started: this process may have no more open files (EMFILE)');
 }
 
-/** Nobody knows which variables a module reads. */
-function environmentOf(env: Environment): NodeJS.ProcessEnv {
-  const own = /^(?:NODE_OPTIONS|MAYFLY_.*)$/;
+/** Nobody knows which variables a module reads: all but what is ours, and the credentials for other servers of this process. */
+export function environmentOf(env: Environment): NodeJS.ProcessEnv {
+  const own = /^(?:NODE_OPTIONS|MAYFLY_.*|(?:VAULT|BAO)_(?:TOKEN|SECRET_ID)|PGPASSWORD)$/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !own.test(name)));
 }

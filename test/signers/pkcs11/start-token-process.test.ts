@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { environmentOf } from '../../../signers/pkcs11/start-token-process.ts';
 import { moduleBeside } from '../../../storage/module-beside.ts';
 
 /** Starts a process for a token when no file can be opened any more, and says what came of it. */
@@ -16,6 +17,14 @@ const EXHAUSTED = `
 
 describe('signers/pkcs11/start-token-process', function () {
   this.timeout(60_000);
+
+  it('hands the module no credentials of other servers', () => {
+    const secrets = Object.fromEntries(
+      ['BAO_TOKEN', 'VAULT_SECRET_ID', 'PGPASSWORD', 'MAYFLY_X'].map((name) => [name, 's']),
+    );
+    const wanted = { PATH: '/bin', SOFTHSM2_CONF: 'conf', NODE_PATH: 'modules', AWS_PROFILE: 'kms' };
+    expect(environmentOf({ ...secrets, ...wanted })).to.deep.equal(wanted);
+  });
 
   it('leaves this process alive where file descriptors are used up', async function () {
     if (process.platform === 'win32') this.skip();
