@@ -153,6 +153,7 @@ describe('service: keys outside the process', () => {
       const precertificates = async (): Promise<string | undefined> =>
         /signer_total\{key="ca",outcome="signed"\} (\d+)/.exec(await text('metrics'))?.[1];
       const before = await precertificates();
+      expect(Number(before)).to.be.greaterThan(0);
       const spare = await token();
       const refused = await request(spare);
       expect([refused.status, (await refusalOf(refused)).details[0].reason]).to.deep.equal([
