@@ -95,6 +95,8 @@ interface Parser {
 }
 
 type WithParser = Socket & { parser?: Parser | null };
+/** With `upgrade`, the runtime takes the parser back behind the request. */
+type WithUpgrade = IncomingMessage & { upgrade?: boolean };
 type CallbackName = 'kOnMessageBegin' | 'kOnHeaders' | 'kOnBody';
 type Callback = (this: Parser, ...args: unknown[]) => unknown;
 
@@ -130,12 +132,19 @@ class Connection {
     if (!this.#reportsBegins) return;
     // Before the runtime takes the parser back.
     socket.prependOnceListener('close', () => {
+      if (!this.#ownsParser) return;
       this.#kept.noteAbandoned(this.#incomplete);
       if (this.#kept.bytes > MAX_KEPT) freeParser(socket, parser);
     });
   }
 
+  /** Whether the runtime has not taken the parser back. It may belong to another connection then. */
+  get #ownsParser(): boolean {
+    return this.#parser !== undefined && (this.#socket as WithParser).parser === this.#parser;
+  }
+
   get heldHeads(): number | undefined {
+    if (this.#parser !== undefined && !this.#ownsParser) return 0;
     return this.#reportsBegins ? this.#incomplete + this.#kept.bytes : undefined;
   }
 
@@ -166,7 +175,7 @@ class Connection {
   /** Takes the expensive callbacks away from the parser until this connection is closed. */
   stopParser(): void {
     const parser = this.#parser;
-    if (parser === undefined) return;
+    if (parser === undefined || !this.#ownsParser) return;
     this.takeNoMore();
     for (const name of ['kOnHeaders', 'kOnBody'] as const) {
       const [number, own] = callbackOf(parser, name) ?? [];
@@ -187,7 +196,7 @@ class Connection {
   }
 
   takeNoMore(): void {
-    if (this.#parser !== undefined) this.#parser.onIncoming = () => STOP;
+    if (this.#parser !== undefined && this.#ownsParser) this.#parser.onIncoming = stopAt;
   }
 
   #countRequests(parser: Parser): void {
@@ -200,12 +209,20 @@ class Connection {
       this.#noteChunks(request);
       const isFull = this.#kept.bytes > MAX_HEAD;
       if (isFull) this.takeNoMore();
-      if ((accountOf(this.#socket)?.unanswered ?? 0) < MAX_UNANSWERED)
+      const isTunnel = request.method === 'CONNECT';
+      if (!isTunnel && (accountOf(this.#socket)?.unanswered ?? 0) < MAX_UNANSWERED)
         return deliver(request, keepAlive && !isFull);
       abortConnection(this.#socket);
-      return STOP;
+      return stopAt(request);
     };
   }
+}
+
+/** Parses nothing behind this request, and keeps the parser with its connection until that is closed. The runtime would take it back at
+ * once from one that asks for a tunnel or for another protocol, and give it to the next with whatever it keeps. */
+function stopAt(request: IncomingMessage): number {
+  (request as WithUpgrade).upgrade = false;
+  return STOP;
 }
 
 function keptBy(parser: Parser): KeptHeads {

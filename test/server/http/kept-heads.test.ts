@@ -162,6 +162,23 @@ describe('server: what the parser keeps of heads', () => {
       expect(afterWhole).not.to.equal(whole);
     });
 
+    it('stays with its connection until that is closed, also when it asks for a tunnel or another protocol', async () => {
+      const ask = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+      const tunnel = 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n';
+      const upgrade = `${ask.slice(0, -2)}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`;
+      for (const text of [tunnel, ask.repeat(8) + tunnel, ask.repeat(8) + upgrade]) {
+        const socket = await open();
+        const served = newest() as Socket & { parser?: unknown };
+        const closed = new Promise<unknown>((resolve) => {
+          served.prependOnceListener('close', () => {
+            resolve(served.parser);
+          });
+        });
+        socket.write(text);
+        expect(await closed, text).to.equal(parsers.at(-1));
+      }
+    });
+
     it('is counted over all connections of a parser', async () => {
       for (let i = 0; i < 9; i++) {
         const socket = await open();

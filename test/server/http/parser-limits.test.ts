@@ -112,6 +112,28 @@ describe('server: what one connection may ask for at once', () => {
     expect(await exchange(open(service.url), request('CONNECT a:443').repeat(1000))).to.equal('');
   });
 
+  // The runtime may let another connection use the parser of such a one while this is still open.
+  for (const [name, url] of LISTENERS)
+    it(`serves others after a client asked for a tunnel with a long name: ${name}`, async () => {
+      const tunnel = request(`CONNECT ${'a'.repeat(5000)}:443`);
+      const unanswered = request('GET /healthz').repeat(MAX_UNANSWERED);
+      const upgrade = request(`GET /${'a'.repeat(5000)}`, ['Connection: upgrade', 'Upgrade: websocket']);
+      for (const text of [tunnel, unanswered + tunnel, unanswered + upgrade]) {
+        // Where the server reads it in two parts, it answers the requests before, and then the upgrade as any other.
+        await exchange(open(url()), text, (soFar) => statusLines(soFar).length > MAX_UNANSWERED);
+        const split = open(url()).on('error', () => undefined);
+        await once(split, url().startsWith('https:') ? 'secureConnect' : 'connect');
+        split.write(tunnel.slice(0, -4));
+        await new Promise((resolve) => setImmediate(resolve));
+        await exchange(split, tunnel.slice(-4));
+        for (let i = 0; i < 20; i++) {
+          const isAnswered = (soFar: string): boolean => statusLines(soFar).length > 0;
+          const received = await exchange(open(url()), request('GET /healthz'), isAnswered);
+          expect(statusLines(received), `${text.slice(0, 10)} ${i}`).to.deep.equal(['HTTP/1.1 200']);
+        }
+      }
+    });
+
   it('parses no more of what was sent at once than the handful', async () => {
     let parsed = 0;
     const count = (): void => {
