@@ -100,27 +100,19 @@ export class SctMaker {
 
   async #remotely(entries: readonly Placed[]): Promise<(Uint8Array | undefined)[]> {
     const left = entries.filter((entry) => !this.#signed.has(entry));
-    await (left.length > 1 && this.#signer.signAll !== undefined ? this.#together(left) : this.#each(left));
-    return entries.map((entry) => this.#signed.get(entry));
-  }
-
-  async #together(entries: readonly Placed[]): Promise<void> {
-    const signatures = await this.#signer.signAll?.(entries.map(({ leaf }) => leaf));
-    for (const [i, entry] of entries.entries()) {
-      const signature = signatures?.[i];
-      if (signature !== undefined) this.#signed.set(entry, signature);
-    }
-  }
-
-  async #each(entries: readonly Placed[]): Promise<void> {
-    const tries = await Promise.allSettled(entries.map(({ leaf }) => this.#signer.sign(leaf)));
+    const leaves = left.map(({ leaf }) => leaf);
+    const tries =
+      left.length > 1 && this.#signer.signAll !== undefined
+        ? await this.#signer.signAll(leaves)
+        : await Promise.allSettled(leaves.map((leaf) => this.#signer.sign(leaf)));
     let failure: PromiseRejectedResult | undefined;
-    for (const [i, entry] of entries.entries()) {
+    for (const [i, entry] of left.entries()) {
       const one = tries[i];
       if (one?.status === 'fulfilled') this.#signed.set(entry, one.value);
       else failure ??= one;
     }
     if (failure !== undefined) throw failure.reason;
+    return entries.map((entry) => this.#signed.get(entry));
   }
 }
 

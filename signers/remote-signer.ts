@@ -118,12 +118,20 @@ class RemoteSigner implements RemoteKey {
     return signature ?? new Uint8Array();
   }
 
-  async signAll(all: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  async signAll(all: readonly Uint8Array[]): Promise<readonly PromiseSettledResult<Uint8Array>[]> {
     const { mostAtOnce = MOST_AT_ONCE } = this.#key;
-    const calls: Promise<readonly Uint8Array[]>[] = [];
+    const calls: Promise<readonly PromiseSettledResult<Uint8Array>[]>[] = [];
     for (let from = 0; from < all.length; from += mostAtOnce)
-      calls.push(this.#ask(all.slice(from, from + mostAtOnce)));
+      calls.push(this.#askTogether(all.slice(from, from + mostAtOnce)));
     return (await Promise.all(calls)).flat();
+  }
+
+  async #askTogether(data: readonly Uint8Array[]): Promise<readonly PromiseSettledResult<Uint8Array>[]> {
+    try {
+      return (await this.#ask(data)).map((value) => ({ status: 'fulfilled', value }));
+    } catch (reason) {
+      return data.map(() => ({ status: 'rejected', reason }));
+    }
   }
 
   async #ask(data: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {

@@ -12,8 +12,10 @@ export interface Signer {
   readonly algorithm: SignatureAlgorithm;
   /** The signature over `data` (hashed inside, as the algorithm says). Rejects when the key cannot be reached. */
   sign(data: Uint8Array): Promise<Uint8Array>;
-  /** The same of several in their order, all or nothing, for a key that makes many in one call. */
-  readonly signAll?: ((data: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>) | undefined;
+  /** What becomes of the signature over each, in their order, for a key that makes many in one call; those of one call are made all or none. Never rejects, and resolves once
+   * nothing is under way any more. */
+  readonly signAll?:
+    ((data: readonly Uint8Array[]) => Promise<readonly PromiseSettledResult<Uint8Array>[]>) | undefined;
   /** What is known of the key elsewhere that signs; undefined for one in this process, which does not fail. */
   readonly remote?: RemoteKey | undefined;
 }

@@ -10,6 +10,7 @@ import { expect } from 'chai';
 import { SIGNATURE_ALGORITHMS } from '../../core/signature-algorithm.ts';
 import { openSigner, type OpenKeyOptions } from '../../signers/open-signer.ts';
 import type { Signer } from '../../signers/signer.ts';
+import { settledValue } from '../support/failure.ts';
 import { documentedBlocks } from '../support/documented-blocks.ts';
 import { ROOT_TOKEN, TransitServer } from '../support/transit-server.ts';
 import { OpenBaoServer } from './support/openbao-server.ts';
@@ -40,7 +41,7 @@ describe('OpenBao', function () {
   };
   const sign = async (signer: Signer): Promise<void> => {
     const signatures = [
-      ...((await signer.signAll?.(MESSAGES)) ?? []),
+      ...((await signer.signAll?.(MESSAGES)) ?? []).map(settledValue),
       await signer.sign(MESSAGES[0] ?? Buffer.of()),
     ];
     const key = createPublicKey({ key: Buffer.from(signer.publicKey), format: 'der', type: 'spki' });

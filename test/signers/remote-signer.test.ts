@@ -6,7 +6,7 @@ import { openSigner, type OpenKeyOptions } from '../../signers/open-signer.ts';
 import type { KeyType } from '../../signers/key-types.ts';
 import { SignerError } from '../../signers/signer-error.ts';
 import type { Signer } from '../../signers/signer.ts';
-import { failureAs } from '../support/failure.ts';
+import { failureAs, settledValue } from '../support/failure.ts';
 import { KeyServer } from '../support/remote-keys.ts';
 
 const MESSAGE = Buffer.from('what is signed');
@@ -65,9 +65,9 @@ describe('signers/remote-signer', () => {
     const signer = await open('p256', { batches: true, mostAtOnce: 3 });
     const all = Array.from({ length: 7 }, (_, i) => Buffer.from(`message ${i}`));
     const before = await server.asked();
-    const signatures = await signer.signAll?.(all);
+    const signatures = ((await signer.signAll?.(all)) ?? []).map(settledValue);
     expect(signatures).to.have.length(7);
-    for (const [i, signature] of (signatures ?? []).entries())
+    for (const [i, signature] of signatures.entries())
       expect(isGood(signer, signature, all[i])).to.equal(true);
     expect((await server.asked()) - before).to.equal(3);
     expect((await open('p256')).signAll).to.equal(undefined);
@@ -96,8 +96,21 @@ describe('signers/remote-signer', () => {
     const signer = await open('p256', { batches: true });
     await server.does({ forgets: 1 });
     const all = [MESSAGE, MESSAGE, MESSAGE];
-    const failure = await failureAs(SignerError, signer.signAll?.(all));
+    const failure = await failureAs(
+      SignerError,
+      signer.signAll?.(all).then((made) => made.map(settledValue)),
+    );
     expect(failure.code).to.equal('SIGNER_WRONG_KEY');
+  });
+
+  it('keeps what was signed in one call when another fails', async () => {
+    const signer = await open('p256', { batches: true, mostAtOnce: 2 });
+    await server.does({ failure: 'SIGNER_KEY_GONE', times: 1 });
+    const all = Array.from({ length: 6 }, () => MESSAGE);
+    const made = (await signer.signAll?.(all)) ?? [];
+    expect(made.filter(({ status }) => status === 'fulfilled')).to.have.length(4);
+    expect(made.filter(({ status }) => status === 'rejected')).to.have.length(2);
+    await recovered(signer);
   });
 
   for (const failure of ['SIGNER_UNAVAILABLE', 'SIGNER_THROTTLED'] as const)

@@ -13,7 +13,7 @@ import { openSigner, type OpenKeyOptions } from '../../signers/open-signer.ts';
 import { SignerError } from '../../signers/signer-error.ts';
 import type { Signer } from '../../signers/signer.ts';
 import { backend } from '../../signers/transit/transit-backend.ts';
-import { failureAs } from '../support/failure.ts';
+import { failureAs, settledValue } from '../support/failure.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { ROOT_TOKEN, TransitServer, type TransitFault } from '../support/transit-server.ts';
 
@@ -87,7 +87,7 @@ describe('signers/transit', () => {
       expect(signer.remote?.version).to.equal('1');
       expect(await signs(signer)).to.equal(true);
       const before = server.asked(/sign/);
-      const signatures = (await signer.signAll?.(ALL)) ?? [];
+      const signatures = ((await signer.signAll?.(ALL)) ?? []).map(settledValue);
       expect(ALL.every((message, i) => isGood(signer, signatures[i], message))).to.equal(true);
       expect(server.asked(/sign/) - before).to.equal(1);
     });
@@ -231,12 +231,22 @@ describe('signers/transit', () => {
       return JSON.stringify(answer);
     };
     server.fault = { of: /sign/, changed: spoil };
-    expect(await failureAs(SignerError, signer.signAll?.(ALL))).to.include({ code: 'SIGNER_REFUSED' });
+    expect(
+      await failureAs(
+        SignerError,
+        signer.signAll?.(ALL).then((made) => made.map(settledValue)),
+      ),
+    ).to.include({ code: 'SIGNER_REFUSED' });
     const shorter = (text: string): string => text.replace(/\{"signature[^}]*\},/, '');
     server.fault = {};
     await recovered(signer);
     server.fault = { of: /sign/, changed: shorter };
-    expect(await failureAs(SignerError, signer.signAll?.(ALL))).to.include({ code: 'SIGNER_UNAVAILABLE' });
+    expect(
+      await failureAs(
+        SignerError,
+        signer.signAll?.(ALL).then((made) => made.map(settledValue)),
+      ),
+    ).to.include({ code: 'SIGNER_UNAVAILABLE' });
   });
 
   it('sends the token to no other host', async () => {

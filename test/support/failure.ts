@@ -22,3 +22,9 @@ export async function failureAs<E extends Error>(
   if (error instanceof type) return error;
   throw error;
 }
+
+/** What became of settled work. Throws what it failed with. */
+export function settledValue<T>(work: PromiseSettledResult<T>): T {
+  if (work.status === 'rejected') throw work.reason;
+  return work.value;
+}
