@@ -4,6 +4,9 @@
  * numbers in each run, so that a second one that holds says nothing about the first. */
 export const BROKEN = 80;
 
+/** Status of a run of mocha whose process did not end when every test was over. */
+export const HUNG = 86;
+
 /** A command that must succeed. */
 export interface Check {
   readonly name: string;

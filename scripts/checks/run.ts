@@ -2,13 +2,14 @@
  * Runs the checks of `.ci/run`: `node scripts/checks/run.ts FOLDER`, in a clone inside FOLDER, which is removed at the end.
  *
  * Clients wait for services, services for disks: the long tests leave some of two cores idle, so that whatever judges no time
- * runs beside them. What failed, and may have failed by chance, has a second attempt, alone, when everything else is over.
+ * runs beside them. What failed, and may have failed by chance, has a second attempt, alone: of the short tests before there is a build, which
+ * the program would be run from, of the rest when everything else is over.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ALONE, BESIDE, BUILD, LONG_TESTS, SHORT_TESTS, type Check } from './checks.ts';
 import { endAll, runLogged } from './processes.ts';
-import { judge, summary, type Attempt, type NotedFailure, type Verdict } from './verdict.ts';
+import { holds, judge, summary, type Attempt, type NotedFailure, type Verdict } from './verdict.ts';
 
 /** With more files and steps than these, it is no chance. */
 const MOST_ATTEMPTS = 5;
@@ -29,7 +30,13 @@ process.once('exit', () => {
   rmSync(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 });
 
-const verdicts = [await show(SHORT_TESTS), await show(BUILD)];
+const held = new Set<Attempt>();
+const again: Verdict[] = [];
+let tried = 0;
+
+const verdicts = [await show(SHORT_TESTS)];
+await tryAgain();
+verdicts.push(await show(BUILD));
 const beside = runEach(BESIDE);
 verdicts.push(await show(LONG_TESTS));
 for (const { heading, output, verdict } of await beside) {
@@ -37,13 +44,16 @@ for (const { heading, output, verdict } of await beside) {
   verdicts.push(verdict);
 }
 for (const check of ALONE) verdicts.push(await show(check));
-await finish();
+await tryAgain();
+finish();
 
 interface Done {
   /** Its name and the time that it took, so that it is seen which one grows. */
   readonly heading: string;
   readonly output: string;
   readonly verdict: Verdict;
+  /** Full titles of the tests that passed. */
+  readonly passes: readonly string[];
 }
 
 async function runEach(checks: readonly Check[]): Promise<readonly Done[]> {
@@ -54,49 +64,64 @@ async function runEach(checks: readonly Check[]): Promise<readonly Done[]> {
 
 /** Runs a check whose output is seen as it comes. */
 async function show(check: Check): Promise<Verdict> {
+  return (await showRun(check)).verdict;
+}
+
+async function showRun(check: Check): Promise<Done> {
   console.log(`\n== ${check.name}`);
-  const { heading, verdict } = await run(check, true);
-  console.log(`== ${heading}`);
-  return verdict;
+  const done = await run(check, true);
+  console.log(`== ${done.heading}`);
+  return done;
 }
 
 async function run(check: Check, isShown: boolean): Promise<Done> {
   const [from, number] = [performance.now(), ++runs];
-  const [log, failures] = [join(work, `${number}.log`), join(work, `${number}.failures`)];
-  const env = { ...process.env, CI: 'true', PROPERTY_RUNS: 'full', FAILURES_FILE: failures, ...check.env };
+  const file = (kind: string): string => join(work, `${number}.${kind}`);
+  const [log, failures, passed] = [file('log'), file('failures'), file('passes')];
+  const notes = { FAILURES_FILE: failures, PASSES_FILE: passed };
+  const env = { ...process.env, CI: 'true', PROPERTY_RUNS: 'full', ...notes, ...check.env };
   const failure = await runLogged(check.command, env, log, isShown);
   const output = readFileSync(log, 'utf8');
-  const verdict = judge({ check, failure, output, noted: readNoted(failures) });
-  return { heading: `${check.name}: ${seconds(from)} s`, output, verdict };
+  const noted = (readLines(failures) as NotedFailure[]).map(({ file, ...rest }) =>
+    // With paths from here.
+    file === undefined ? rest : { file: relative('.', file), ...rest },
+  );
+  const verdict = judge({ check, failure, output, noted });
+  const passes = readLines(passed) as string[];
+  return { heading: `${check.name}: ${seconds(from)} s`, output, verdict, passes };
 }
 
-/** The failures that mocha noted, with paths from here. */
-function readNoted(path: string): readonly NotedFailure[] {
+/** What mocha noted, a line of JSON each. */
+function readLines(path: string): readonly unknown[] {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch {
     return [];
   }
-  const noted = text
+  return text
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as NotedFailure);
-  return noted.map(({ file, ...rest }) =>
-    file === undefined ? rest : { file: relative('.', file), ...rest },
-  );
+    .map((line) => JSON.parse(line) as unknown);
 }
 
-/** Makes the second attempts, and prints what failed, what held then, and the counts. */
-async function finish(): Promise<void> {
+/** Makes the second attempts that are due. */
+async function tryAgain(): Promise<void> {
   const attempts = verdicts.flatMap((verdict) => verdict.attempts);
-  const held = new Set<Attempt>();
-  const again: Verdict[] = [];
-  for (const attempt of attempts.length <= MOST_ATTEMPTS ? attempts : []) {
-    const verdict = await show({ ...attempt.check, name: `second attempt, alone: ${attempt.check.name}` });
+  if (attempts.length > MOST_ATTEMPTS) return;
+  for (const attempt of attempts.slice(tried)) {
+    tried++;
+    const { verdict, passes } = await showRun({
+      ...attempt.check,
+      name: `second attempt, alone: ${attempt.check.name}`,
+    });
     again.push(verdict);
-    if (verdict.failed === 0 && verdict.passed > 0) held.add(attempt);
+    if (holds(attempt, verdict, passes)) held.add(attempt);
   }
+}
+
+/** Prints what failed, what held at its second attempt, and the counts. */
+function finish(): void {
   console.log(`\n== all of it: ${Math.round(seconds(began) / 60)} min`);
   const { failed, text } = summary(verdicts, again, held);
   console.log(text);

@@ -1,6 +1,6 @@
 /** What one run of a check comes to, by how it ended, what it printed and which failures mocha noted. */
 import { stripVTControlCharacters } from 'node:util';
-import { BROKEN, type Check } from './checks.ts';
+import { BROKEN, HUNG, type Check } from './checks.ts';
 import type { Failure } from './processes.ts';
 
 /** A run of a check. */
@@ -39,6 +39,19 @@ export interface Attempt {
   readonly check: Check;
   /** What failed the first time, as `TITLE: MESSAGE`. */
   readonly failures: readonly string[];
+  /** Full titles of the tests and hooks that failed; none of a step that is no suite. */
+  readonly titles: readonly string[];
+}
+
+/** Whether that is how a second attempt holds: without a failure, and every test that failed ran and passed, as did the one that a failed
+ * hook was for. One that is skipped now did not hold. `passes`: full titles of tests that passed. */
+export function holds({ titles }: Attempt, { failed, passed }: Verdict, passes: readonly string[]): boolean {
+  const isAmong = (title: string): boolean => {
+    const [, suite, test] = /^(.*)"(?:before|after) (?:all|each)" hook.* for "(.*)"$/.exec(title) ?? [];
+    if (suite === undefined || test === undefined) return passes.includes(title);
+    return passes.some((one) => one.startsWith(suite) && one.endsWith(test));
+  };
+  return failed === 0 && passed > 0 && titles.every(isAmong);
 }
 
 /** Lines of a report: mocha's list of failures; the end of what a step printed. */
@@ -52,7 +65,7 @@ export function judge(ran: Ran): Verdict {
   if (typeof check.again !== 'object') {
     if (failure === undefined) return { ...NOTHING, passed: 1 };
     const mayBeChance = check.again === 'whole' && failure.status !== BROKEN;
-    const attempts = mayBeChance ? [{ check, failures: [failure.how] }] : [];
+    const attempts = mayBeChance ? [{ check, failures: [failure.how], titles: [] }] : [];
     return {
       ...NOTHING,
       failed: 1,
@@ -68,9 +81,20 @@ export function judge(ran: Ran): Verdict {
   const counts = { ...NOTHING, passed, failed, skipped };
   if (failed > 0) {
     const from = lines.findLastIndex((line) => isCount(line, 'failing'));
+    const listed = lines.slice(from, from + LISTED);
+    // A run that ended badly as well did not end for the failures alone.
+    const { how, status } = failure ?? { how: 'ended with 0' };
+    if (status !== Math.min(failed, 255) || status === HUNG)
+      return {
+        ...counts,
+        report: reportOf(`${check.name} ${how}`, [
+          ...listed,
+          ...lines.slice(from).slice(LISTED).slice(-TAIL),
+        ]),
+      };
     return {
       ...counts,
-      report: reportOf(check.name, lines.slice(from, from + LISTED)),
+      report: reportOf(check.name, listed),
       attempts: attemptsOf(ran, check.again.file, failed),
     };
   }
@@ -105,6 +129,7 @@ function attemptsOf({ check, noted }: Ran, command: readonly string[], failed: n
   return mayHold.map(([file = '', failures]) => ({
     check: { ...check, name: file, command: [...command, file] },
     failures: failures.map(({ title, message }) => `${title}: ${message}`),
+    titles: failures.map(({ title }) => title),
   }));
 }
 

@@ -45,7 +45,7 @@ if [ -n "$HANGS" ] && [ -n "$(ls "$PIDS")" ]; then hang; fi
 case "$*" in
   "$HANGS"|"\${HANGS:+run --silent lint}") hang ;;
   "$FAILS") if fails; then echo 'it was slow'; exit "\${STATUS:-3}"; fi ;;
-  test) if [ -n "$SUITE" ]; then tests --parallel "$SUITE"/*.test.mjs; fi; echo '  1 passing (1s)' ;;
+  test) if [ -n "$SUITE" ]; then tests \${MODE:---parallel} "$SUITE"/*.test.mjs; fi; echo '  1 passing (1s)' ;;
   'run --silent test:file -- '*) tests "\${!#}" ;;
   'run --silent test:'*) echo '  1 passing (1s)' ;;
 esac
@@ -213,6 +213,26 @@ describe('.ci/run', function () {
     ]);
     expect(end).to.deep.equal([1, `${PASSED} passed, 1 failed, 0 skipped`]);
     expect(said.slice(said.indexOf('== all of it'))).to.contain('Property failed after 7 tests');
+  });
+
+  it('makes no second attempt when the run did not end for its failure alone', async () => {
+    const once = `process.once('exit', () => process.exit(86)); ${failing("it('holds', () => { fail(1); })")}`;
+    const { end, said } = await run({ once }, { MODE: '--no-parallel' });
+    expect(end).to.deep.equal([1, `${PASSED - 1} passed, 1 failed, 0 skipped`]);
+    expect(said).not.to.contain('second attempt');
+  });
+
+  it('counts as failed a test that its second attempt skips, and makes that before the build', async () => {
+    const { end, warnings, said } = await run({
+      skips: failing(`it('is right', () => {});
+        it('holds', function () {
+          fail(1);
+          this.skip();
+        })`),
+    });
+    expect(warnings).to.deep.equal([]);
+    expect(end).to.deep.equal([1, `${PASSED} passed, 1 failed, 0 skipped`]);
+    expect(said.indexOf('second attempt, alone')).to.be.within(1, said.indexOf('== npm run build'));
   });
 
   for (const [what, command] of [

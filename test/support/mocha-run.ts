@@ -5,6 +5,7 @@ import { join } from 'node:path';
 // Before any test: in Node 24, `X509Certificate.toLegacyObject` of a process that has not loaded TLS yet leaves
 // `node:tls` without `createSecureContext` for good.
 import 'node:tls';
+import { HUNG } from '../../scripts/checks/checks.ts';
 import { projectRoot } from './project-root.ts';
 
 // From source, every process that a test starts strips the types of some three hundred files. Kept, that costs a third.
@@ -12,12 +13,18 @@ process.env['NODE_COMPILE_CACHE'] ??= join(projectRoot, 'node_modules/.cache/com
 enableCompileCache(process.env['NODE_COMPILE_CACHE']);
 
 /** Called by mocha with its runner, in its main process, before any test. Notes each failure of a test or a hook as a line of JSON in
- * `FAILURES_FILE`, where that is set: `.ci/run` tries those files once more. */
+ * `FAILURES_FILE`, where that is set: `.ci/run` tries those files once more. Each test that passed is a line of JSON, its full title, in
+ * `PASSES_FILE`, by which it sees that what failed ran again. */
 export function mochaGlobalSetup(this: Mocha.Runner): void {
-  const path = process.env['FAILURES_FILE'];
-  if (path === undefined) return;
+  const { FAILURES_FILE: path, PASSES_FILE: passes } = process.env;
   // What tests start has failures of its own.
   delete process.env['FAILURES_FILE'];
+  delete process.env['PASSES_FILE'];
+  if (passes !== undefined)
+    this.on('pass', (test) => {
+      appendFileSync(passes, `${JSON.stringify(test.fullTitle())}\n`);
+    });
+  if (path === undefined) return;
   this.on('fail', (failed: Mocha.Runnable, error: unknown) => {
     const message = String((error as Partial<Error> | undefined)?.message ?? error).split('\n')[0];
     appendFileSync(path, `${JSON.stringify({ file: failed.file, title: failed.fullTitle(), message })}\n`);
@@ -35,6 +42,6 @@ export function mochaGlobalTeardown(): void {
     const kinds = held.map(([kind, all = []]) => `${all.length} ${kind}`).join(', ');
     console.error(`\nEvery test is over, but the process does not end. It is held by: ${kinds || 'a loop'}.`);
     console.error('If a test failed, look at that one first: it may not have closed what it opened.');
-    process.exit(1);
+    process.exit(HUNG);
   }, LONGEST_END).unref();
 }
