@@ -25,6 +25,8 @@ const OPTIONS = {
   target: 'node22',
   charset: 'ascii',
   legalComments: 'none',
+  // Errors go from thread to thread by the names of their classes, which may otherwise be others in a file of many modules.
+  keepNames: true,
   logLevel: 'warning',
   write: false,
 } as const satisfies BuildOptions;

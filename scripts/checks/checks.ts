@@ -52,7 +52,7 @@ export const BESIDE: readonly Check[] = [
     command: [
       'sh',
       '-c',
-      'TMPDIR=$(mktemp -d) && export TMPDIR && npm run --silent bench -- --smoke --out ../bench.json && rmdir "$TMPDIR"',
+      'TMPDIR=$(mktemp -d) && chmod 755 "$TMPDIR" && export TMPDIR && npm run --silent bench -- --smoke --out ../bench.json && rmdir "$TMPDIR"',
     ],
     env: { NODE_DISABLE_COMPILE_CACHE: '1' },
     again: 'whole',
