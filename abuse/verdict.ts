@@ -34,7 +34,7 @@ export interface AttackMeasurement {
 export const MAX_GROWTH = 250;
 
 /** Resident bytes by which the first attack on a warm service may let it grow. On a busy machine with two cores `hidden-heads` came to 102 MB, `unfinished-trailers` to
- * 181, `kept-heads` to 137, `unfinished-bodies` to 76; without the bound on heads the first two came to 286 and 302, and without that on bodies the last to 283. */
+ * 181, `kept-heads` to 137, `unfinished-bodies` to 76, `h2-kept-segments` to 276; without the bound on heads the first two came to 286 and 302, and without that on bodies the last to 283. */
 export const MAX_ATTACK_GROWTH = 290_000_000;
 
 /** Resident bytes by which a service may grow that suffers attack after attack. All of those that need no proxy, three times in turn on one process, came to 228, 315
