@@ -45,11 +45,15 @@ export interface Message {
   readonly fields?: readonly unknown[];
   /** What was done, such as `SELECT 1`. */
   readonly text?: string;
+  /** Of an error, in the language of the server: it says nothing to a program. */
   readonly severity?: string;
 }
 
 /** What arrived is not the answer to the question: the session is out of step, and cannot be used any more. */
 export class Stray extends Error {}
+
+/** The server refused the statement that was asked, and its session goes on. The cause is what it said. */
+export class Refusal extends Error {}
 
 /** Name and text of the statement that returns a tag. */
 const TAG_NAME = 'tag';
@@ -75,7 +79,7 @@ export class Question implements Submittable {
   readonly #reading: Reading;
   readonly #steps: Steps<readonly Row[]>;
   readonly #settled = Promise.withResolvers<readonly Row[]>();
-  #refusal: unknown;
+  #refusal: Refusal | undefined;
   #isTagged = false;
   /** Whether the answer has ended. */
   isOver = false;
@@ -88,7 +92,7 @@ export class Question implements Submittable {
     this.#settled.promise.catch(() => undefined);
   }
 
-  /** The rows, of several statements those of the last one. Rejects with what the server refused it with, once that is known to be about this question; with {@link Stray}, whose cause is what
+  /** The rows, of several statements those of the last one. Rejects with {@link Refusal} once that is known to be about this question; with {@link Stray}, whose cause is what
    * the server said; and with what ended the connection. */
   get answer(): Promise<readonly Row[]> {
     return this.#settled.promise;
@@ -144,11 +148,12 @@ export class Question implements Submittable {
     this.#settled.resolve(value);
   }
 
-  /** What ends the session is not about a question. */
+  /** What follows an error distinguishes a refusal from the end of the session: only after a refusal the server is ready for the next question. Its severity is in the language of the server; without one
+   * it is no error of the server, but bytes that the client library does not know. */
   #refused(error: Message): void {
-    if (error.severity !== 'ERROR') throw error instanceof Error ? error : stray();
-    if (!this.#isTagged || this.#refusal !== undefined) throw new Stray(messageOf(error), { cause: error });
-    this.#refusal = error;
+    const isRefusal = error.severity !== undefined && this.#isTagged && this.#refusal === undefined;
+    if (!isRefusal) throw new Stray(messageOf(error), { cause: error });
+    this.#refusal = new Refusal(messageOf(error), { cause: error });
   }
 
   #end(error: unknown): void {
@@ -156,9 +161,12 @@ export class Question implements Submittable {
     this.#settled.reject(error);
   }
 
-  /** Of the client library: the connection ended, or the server refused something, which {@link take} has seen. */
+  /** Of the client library: the connection ended, or the server refused something, which {@link take} has seen. What it said last is why it ended the connection. */
   handleError(error: unknown): void {
-    if (error !== this.#refusal) this.#settled.reject(error);
+    const refusal = this.#refusal;
+    if (refusal === undefined) this.#settled.reject(error);
+    else if (error !== refusal.cause)
+      this.#settled.reject(new Stray(refusal.message, { cause: refusal.cause }));
   }
 
   // The library hands each message on, too, which was taken then.

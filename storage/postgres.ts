@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import { isLoopbackHostname } from '../core/loopback.ts';
 import { MayflyError, messageOf } from '../core/errors.ts';
-import { Question, Stray, type Form, type Message, type Row } from './postgres-question.ts';
+import { Question, Refusal, Stray, type Form, type Message, type Row } from './postgres-question.ts';
 import { readSecretFile } from './secret-file.ts';
 
 /**
@@ -381,11 +381,10 @@ class Session implements PostgresConnection {
 
   #faultOf(error: unknown): PostgresFault {
     if (error instanceof PostgresFault) return error;
-    const said = error instanceof Stray ? error.cause : error;
+    const said = error instanceof Stray || error instanceof Refusal ? error.cause : error;
     const { code, severity } = (said ?? {}) as { readonly code?: unknown; readonly severity?: unknown };
     const sqlState = typeof severity === 'string' && typeof code === 'string' ? code : undefined;
-    const isRefusal =
-      said === error && sqlState !== undefined && severity === 'ERROR' && REFUSALS.test(sqlState);
+    const isRefusal = error instanceof Refusal && sqlState !== undefined && REFUSALS.test(sqlState);
     // Before there is a session, there is nothing that could have been done.
     const isRefusedLogin = sqlState !== undefined && this.pid === 0;
     return new PostgresFault(

@@ -52,8 +52,8 @@ export const RECOVERY: readonly MutatedFile[] = [
       ['takes the answer to another question', 'rows[0][0] === tag', 'rows[0][0] !== undefined'],
       [
         'takes a refusal of another question',
-        'if (!this.#isTagged || this.#refusal !== undefined)',
-        'if (this.#refusal !== undefined)',
+        'error.severity !== undefined && this.#isTagged && this.#refusal',
+        'error.severity !== undefined && this.#refusal',
       ],
       [
         'takes rows that arrived twice',

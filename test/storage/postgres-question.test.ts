@@ -1,8 +1,9 @@
 /** Questions to a real server over a network that doubles bytes, whole answers and parts of them, in both directions. */
 import { expect } from 'chai';
 import { connectPostgres, PostgresFault, type PostgresConnection, type Row } from '../../storage/postgres.ts';
-import { Question, Stray, type Message } from '../../storage/postgres-question.ts';
-import { PostgresServer } from '../support/postgres-server.ts';
+import { Question, Refusal, Stray, type Message } from '../../storage/postgres-question.ts';
+import { PostgresServer, wholeInstallation } from '../support/postgres-server.ts';
+import { skipUnless } from '../support/skipped.ts';
 import { TcpProxy, type Passages } from '../support/tcp-proxy.ts';
 
 describe('storage/postgres-question: messages', () => {
@@ -36,7 +37,25 @@ describe('storage/postgres-question: messages', () => {
     expect(await outcomeOf([...tagged(), bound, { name: 'noData' }, done('INSERT 0 1'), end])).to.deep.equal(
       [],
     );
-    expect(await outcomeOf([...tagged(), refusal, end])).to.equal(refusal);
+    // The server says the severity in its own language.
+    for (const severity of ['ERROR', 'FEHLER', 'エラー']) {
+      const said = Object.assign(new Error('nein'), { name: 'error', severity, code: '23505' });
+      expect(await outcomeOf([...tagged(), said, end]))
+        .to.be.instanceOf(Refusal)
+        .with.property('cause', said);
+    }
+  });
+
+  it('are no refusal where the connection ends after an error, or where the error is none of the server', async () => {
+    const question = new Question(ASKED, reading());
+    for (const message of [...tagged(), refusal]) expect(question.take(message)).to.equal(true);
+    question.handleError(refusal);
+    question.handleError(new Error('the connection has ended'));
+    expect(await question.answer.catch((error: unknown) => error))
+      .to.be.instanceOf(Stray)
+      .with.property('cause', refusal);
+    const unread = Object.assign(new Error('received invalid response: 7'), { name: 'error' });
+    expect(await outcomeOf([...tagged(), unread])).to.be.instanceOf(Stray);
   });
 
   it('are none in another order, with more or fewer rows than the server says, without the tag or with another one', async () => {
@@ -182,6 +201,16 @@ describe('storage/postgres-question', function () {
         }
       });
 
+  it('knows nothing of a statement whose session the server ends meanwhile, and says why it ended it', async () => {
+    const session = await connect(10_000);
+    const [row] = await session.query('SELECT pg_backend_pid() AS pid');
+    const asked = session.query('SELECT pg_terminate_backend($1::integer), pg_sleep(60)', [row?.['pid']]);
+    const fault: unknown = await asked.catch((error: unknown) => error);
+    expect(isUnknown(fault)).to.equal(true);
+    expect((fault as PostgresFault).sqlState).to.equal('57P01');
+    expect(session.isGone).to.equal(true);
+  });
+
   it('notices rows of an answer that arrive twice in the middle of it', async () => {
     for (let chunk = 0; chunk < 3; chunk++) {
       const session = await connect();
@@ -228,5 +257,41 @@ describe('storage/postgres-question', function () {
           else expect(failure).to.not.be.instanceOf(Error);
           for (const one of sessions.splice(0)) one.destroy();
         }
+  });
+});
+
+describe('storage/postgres-question: a server that speaks German', function () {
+  this.timeout(60_000);
+  let server: PostgresServer | undefined;
+  before(async function () {
+    const installation = wholeInstallation();
+    skipUnless(
+      this,
+      installation !== undefined,
+      'there is no whole installation of PostgreSQL (Debian: postgresql)',
+    );
+    // The catalogues of an installation are chosen by LANGUAGE in every locale but C.
+    const german = { ...installation, env: { ...installation.env, LANGUAGE: 'de' } };
+    server = await PostgresServer.startWith(german, { lc_messages: 'C.UTF-8' });
+    const said: unknown = await server.query('SELECT 1 / 0').catch((error: unknown) => error);
+    const { severity } = said as { readonly severity?: string };
+    skipUnless(this, severity === 'FEHLER', 'PostgreSQL has no German messages here');
+  });
+  after(() => server?.remove());
+
+  it('is understood when it refuses a statement, and the session goes on', async () => {
+    const running = server ?? expect.fail('no server');
+    const place = { url: running.url({ schema: 'public' }), passwordFile: running.passwordFile };
+    const session = await connectPostgres(place, { application: 'test', deadlineMs: 10_000 });
+    try {
+      await session.query('CREATE TABLE taken (key bigint PRIMARY KEY)');
+      const asked = session.query('INSERT INTO taken VALUES (0), (0)');
+      const fault: unknown = await asked.catch((error: unknown) => error);
+      expect(fault).to.be.instanceOf(PostgresFault).with.property('code', 'REFUSED');
+      expect((fault as PostgresFault).sqlState).to.equal('23505');
+      expect(await session.query('SELECT 1 AS n')).to.deep.equal([{ n: 1 }]);
+    } finally {
+      await session.close();
+    }
   });
 });
