@@ -41,7 +41,7 @@ export class LogDestination implements DestinationStream {
     this.#schedule();
   }
 
-  /** Writes what waits as far as that goes without waiting. */
+  /** Writes what waits as far as that goes without waiting; nothing during a write, after which it is written anyway. */
   flushSync(): void {
     if (this.#writing === undefined) this.#output.writeNow(this.#take().bytes);
   }
@@ -61,8 +61,9 @@ export class LogDestination implements DestinationStream {
     if (this.#writing === undefined && this.#lost === 0) process.off('exit', this.#onExit);
   }
 
+  /** Also during a write, which goes on without this thread: there is no later time for what waits. */
   readonly #onExit = (): void => {
-    this.flushSync();
+    this.#output.writeNow(this.#take().bytes);
   };
 
   /** What still waits when the process exits is written then. A line that comes after {@link drained} asks for it again. */

@@ -17,7 +17,7 @@ export interface Output {
    * error, and may have written a part. Not called again before that; holds no thread. */
   write(bytes: Uint8Array): Promise<void>;
   /** Writes as much as the system takes without waiting; nothing while a {@link write} is under way to a reader that
-   * does not read. For the end of the process. Never throws. */
+   * does not read, or of which a part is written. Where one has only begun, these bytes may come before its. For the end of the process. Never throws. */
   writeNow(bytes: Uint8Array): void;
 }
 
@@ -55,19 +55,26 @@ const PAUSE = 50;
 const writeSome = promisify(write);
 
 function throughDescriptor(fd: number): Output {
+  /** Whether a write goes on that the system did not take whole: what is written now would be in the middle of its lines. */
+  let isHeldUp = false;
   return {
     write: async (bytes) => {
-      for (let done = 0; done < bytes.length;) {
-        try {
-          done += (await writeSome(fd, bytes.subarray(done))).bytesWritten;
-        } catch (error) {
-          if (systemCode(error) !== 'EAGAIN') throw error;
-          await delay(PAUSE, undefined, { ref: false });
+      try {
+        for (let done = 0; done < bytes.length; isHeldUp = done < bytes.length) {
+          try {
+            done += (await writeSome(fd, bytes.subarray(done))).bytesWritten;
+          } catch (error) {
+            if (systemCode(error) !== 'EAGAIN') throw error;
+            isHeldUp = true;
+            await delay(PAUSE, undefined, { ref: false });
+          }
         }
+      } finally {
+        isHeldUp = false;
       }
     },
     writeNow: (bytes) => {
-      writeQuietly(fd, bytes);
+      if (!isHeldUp) writeQuietly(fd, bytes);
     },
   };
 }

@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
 import { expect } from 'chai';
 import { LogDestination } from '../../service/log-destination.ts';
 import type { Output } from '../../storage/output.ts';
+import { skipUnless } from '../support/skipped.ts';
 
 /** An output whose reader does what the test says. */
 class Reader implements Output {
@@ -133,6 +138,40 @@ describe('service/log-destination', () => {
     log.flushSync();
     expect(reader.lines).to.have.length(1);
   });
+
+  for (const [name, kind] of [
+    ['a file', 'file'],
+    ['a pipe', 'pipe'],
+  ] as const)
+    it(`loses no line in ${name} when the process ends during a write`, function () {
+      // There the runtime's streams write to pipes in the background.
+      if (kind === 'pipe') skipUnless(this, process.platform !== 'win32', 'pipes of Windows');
+      const folder = mkdtempSync(join(tmpdir(), 'mayfly-log-'));
+      try {
+        const path = join(folder, 'log');
+        const file = openSync(path, 'a');
+        const module = new URL(
+          `../../service/log-destination${extname(import.meta.filename)}`,
+          import.meta.url,
+        );
+        const text = `
+          import { LogDestination } from ${JSON.stringify(module.href)};
+          const log = new LogDestination();
+          log.write('${'x'.repeat(LARGE)}\\n');
+          log.write('the last one\\n');
+          process.exit(1);`;
+        const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], {
+          stdio: ['ignore', 'ignore', kind === 'file' ? file : 'pipe'],
+        });
+        closeSync(file);
+        expect(status).to.equal(1);
+        const written = kind === 'file' ? readFileSync(path, 'utf8') : stderr.toString();
+        const lengths = written.split('\n').map(({ length }) => length);
+        expect(lengths).to.have.members([LARGE, 'the last one'.length, 0]);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
 
   it('is forgotten by the process at its end, unless it still has to say what was lost', async () => {
     const isAtExit = (): boolean => process.listeners('exit').some((listener) => !before.includes(listener));
