@@ -39,11 +39,12 @@ export function findGoProgram(
     execFileSync('go', ['install', `${path}@${version}`], { env, stdio: 'ignore' });
     mkdirSync(folder, { recursive: true });
     renameSync(join(unfinished, name), program);
-    rmSync(unfinished, { recursive: true, force: true });
     return program;
   } catch {
     log(`no comparison with ${title}: Go could not build it here`);
     return undefined;
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
   }
 }
 
