@@ -10,7 +10,7 @@ import type { ArtifactLogPaths } from './artifact-logs.ts';
 import { systemFault } from './data-directory-error.ts';
 import type { DataPaths } from './data-paths.ts';
 import { openKey } from './open-key.ts';
-import { openPrivateKey, writeKeyLike } from './private-key-file.ts';
+import { passphraseForNewKey, writeNewKey } from './private-key-file.ts';
 import { RotationError } from './rotation-error.ts';
 import {
   keyAlone,
@@ -80,10 +80,10 @@ async function makeKey(
   { key, api }: ArtifactLogPaths,
   { paths, passphrase }: StageArtifactRequest,
 ): Promise<void> {
-  await openPrivateKey(paths.intermediateKey, passphrase);
+  const shared = await passphraseForNewKey(paths, key, passphrase);
   // Nothing, or what a crash left of writing it.
   await rm(key, { force: true });
-  await writeKeyLike(paths.intermediateKey, key, await generateKey(ARTIFACT_KEY_TYPES[api]), passphrase);
+  await writeNewKey(paths, key, await generateKey(ARTIFACT_KEY_TYPES[api]), shared);
 }
 
 const clockBehind = ({ name }: ArtifactLogPaths, createdAt: number): RotationError =>

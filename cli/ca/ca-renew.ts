@@ -3,6 +3,7 @@ import { caKeyTypeOf } from '../../ca/certify.ts';
 import { intermediateRequest, nextCommonName } from '../../ca/renewal.ts';
 import { changing } from '../../instance/change-lock.ts';
 import { discardSuccessor } from '../../instance/discard-successor.ts';
+import { openPrivateKey } from '../../instance/private-key-file.ts';
 import { waitingKey } from '../../instance/stage-successor.ts';
 import { authoritySuccession, requireNothingStaged, type Succession } from '../../instance/succession.ts';
 import { readChain } from '../../trust/collect.ts';
@@ -72,7 +73,7 @@ async function request(
     passphrase,
     file: nextKey,
     keyType: options.keyType,
-    defaultType: caKeyTypeOf,
+    defaultType: async () => caKeyTypeOf(await openPrivateKey(paths.intermediateKey, passphrase)),
     toBeginAgain: 'give it up with --discard',
   });
   // Before the file of the key: what is wrong with the name leaves nothing behind.

@@ -1,11 +1,11 @@
 /** `mayfly keys`: keys wherever they are, and another passphrase for key files. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { join } from 'node:path';
 import { KeyFileError } from '../../signers/key-error.ts';
 import { readPrivateKey, writeKeyPem } from '../../signers/key-file.ts';
 import { changing } from '../../instance/change-lock.ts';
-import { namesIn, openDataDirectory } from '../../instance/data-directory.ts';
+import { openDataDirectory } from '../../instance/data-directory.ts';
 import { systemFault } from '../../instance/data-directory-error.ts';
+import { serviceKeyFiles } from '../../instance/private-key-file.ts';
 import { utf8 } from '../../core/bytes.ts';
 import { replaceDurably } from '../../storage/durable-file.ts';
 import { registerKeyCommands } from './key-check.ts';
@@ -83,10 +83,7 @@ async function filesOf({ data, key }: PassphraseOptions): Promise<readonly strin
     });
   if (key !== undefined) return [key];
   const { paths } = await openDataDirectory(data ?? '', { write: true });
-  const names = (await namesIn(paths.keys)) ?? [];
-  // A root key that lies there may have a passphrase of its own, and no service opens it.
-  const files = names.filter((name) => name.endsWith('.key.pem')).map((name) => join(paths.keys, name));
-  return files.filter((file) => file !== paths.rootKey && file !== paths.tufRootKey).sort();
+  return serviceKeyFiles(paths);
 }
 
 interface OpenedKey {

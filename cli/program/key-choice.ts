@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { CA_KEY_TYPES, caKeyTypeOf, type CaKeyType } from '../../ca/certify.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
-import { openPrivateKey, writeKeyLike } from '../../instance/private-key-file.ts';
+import { passphraseForNewKey, writeNewKey } from '../../instance/private-key-file.ts';
 import { generateKey } from '../../signers/key-types.ts';
 import { CommandError, notify } from './command.ts';
 import { parseChoice } from './options.ts';
@@ -15,8 +15,8 @@ interface KeyRequest {
   readonly file: string;
   /** `--key-type`. */
   readonly keyType: string | undefined;
-  /** Without it: by the key of the issuing CA. */
-  readonly defaultType: (issuing: KeyObject) => CaKeyType;
+  /** Without it. */
+  readonly defaultType: () => CaKeyType | Promise<CaKeyType>;
   /** What is done to have another key than the one that waits, in words. */
   readonly toBeginAgain: string;
 }
@@ -37,16 +37,20 @@ export async function chooseKey(waiting: KeyObject | undefined, request: KeyRequ
     if (keyType !== undefined && keyType !== caKeyTypeOf(waiting)) throw begun(request);
     return { key: waiting, isNew: false, keep: () => Promise.resolve() };
   }
-  const issuing = await openPrivateKey(paths.intermediateKey, passphrase);
+  const shared = await passphraseForNewKey(paths, file, passphrase);
   const type =
-    keyType === undefined ? request.defaultType(issuing) : parseChoice(keyType, '--key-type', CA_KEY_TYPES);
+    keyType === undefined ? await request.defaultType() : parseChoice(keyType, '--key-type', CA_KEY_TYPES);
   const key = await generateKey(type);
-  return { key, isNew: true, keep: () => keep(key, file, request) };
+  return { key, isNew: true, keep: () => keep(key, shared, request) };
 }
 
-async function keep(key: KeyObject, file: string, { paths, passphrase }: KeyRequest): Promise<void> {
-  const isEncrypted = await writeKeyLike(paths.intermediateKey, file, key, passphrase);
-  if (passphrase !== undefined && !isEncrypted)
+async function keep(
+  key: KeyObject,
+  shared: string | undefined,
+  { paths, passphrase, file }: KeyRequest,
+): Promise<void> {
+  await writeNewKey(paths, file, key, shared);
+  if (passphrase !== undefined && shared === undefined)
     notify(`mayfly: warning: ${file} has no passphrase, because the other keys of the directory have none`);
 }
 

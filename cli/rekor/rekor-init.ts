@@ -4,7 +4,7 @@ import { artifactLogPaths, artifactLogsIn } from '../../instance/artifact-logs.t
 import { createDirectoryLog } from '../../instance/create-artifact-log.ts';
 import type { DataDirectory } from '../../instance/data-directory.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
-import { isKeyEncrypted, openPrivateKey } from '../../instance/private-key-file.ts';
+import { passphraseForNewKey } from '../../instance/private-key-file.ts';
 import type { ArtifactLogIdentity } from '../../rekor/log-identity.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { readTrust, recordTrust } from '../../trust/ledger.ts';
@@ -29,9 +29,10 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
     const host = await hostOf(directory, mayfly.publicUrl, options.host);
     const places = mayfly.log;
     const made: ArtifactLogIdentity[] = [];
-    const shared = await passphraseOfKeys(paths, passphrase);
-    for (const api of wanted)
+    for (const api of wanted) {
+      const shared = await passphraseForNewKey(paths, artifactLogPaths(paths, api).key, passphrase);
       made.push(await createDirectoryLog(paths, { api, host, passphrase: shared, places, clock: Date.now }));
+    }
     await recordTrust(paths);
     report(options, paths, made, speak);
   });
@@ -66,15 +67,6 @@ async function hostOf(
   if (host !== undefined) return host;
   const [log] = (await readTrust(paths)).logs;
   return log?.origin.replace(/[:/].*/, '') ?? '';
-}
-
-/** The one with which the other keys are encrypted, tried on one of them; undefined where they are not. */
-async function passphraseOfKeys(
-  { intermediateKey }: DataPaths,
-  passphrase: string | undefined,
-): Promise<string | undefined> {
-  await openPrivateKey(intermediateKey, passphrase);
-  return (await isKeyEncrypted(intermediateKey)) ? passphrase : undefined;
 }
 
 function report(

@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { systemFault } from '../../../instance/data-directory-error.ts';
 import type { DataPaths } from '../../../instance/data-paths.ts';
 import { openKey } from '../../../instance/open-key.ts';
+import { passphraseForNewKey, writeNewKey } from '../../../instance/private-key-file.ts';
 import { openTufOnlineKeys } from '../../../instance/tuf-online-keys.ts';
 import { rfc3339 } from '../../../core/clock.ts';
 import { utf8 } from '../../../core/bytes.ts';
@@ -10,7 +11,7 @@ import { isOnlineKey } from '../../../trust/tuf/online-metadata.ts';
 import type { Repository } from '../../../trust/tuf/repository.ts';
 import { writeKeyPem } from '../../../signers/key-file.ts';
 import { generateKey } from '../../../signers/key-types.ts';
-import { replaceDurably, shareOwner, syncDirectory, writeNewWhole } from '../../../storage/durable-file.ts';
+import { replaceDurably } from '../../../storage/durable-file.ts';
 import { quotedPath } from '../../../storage/quoted-path.ts';
 import { isMissing } from '../../../storage/read-whole.ts';
 import { describeChange } from '../../../trust/tuf/change-text.ts';
@@ -100,7 +101,7 @@ async function nextOnlineKey(
 ): Promise<NextOnlineKey> {
   const passphrase = await readSecret(passphraseFile, 'passphrase');
   const file = paths.nextTufOnlineKey;
-  await requireRightPassphrase(paths, passphrase);
+  const shared = await passphraseForNewKey(paths, file, passphrase);
   const isThere = !(await isMissing(file));
   if (isThere && replaceWaiting !== true) {
     const { publicKey } = await openKey(file, { passphrase });
@@ -114,8 +115,7 @@ async function nextOnlineKey(
   }
   if (isThere) await requireUnused(paths, repository, passphrase);
   const key = await generateKey('p256');
-  const pem = writeKeyPem(key, (await isEncrypted(paths)) ? requirePassphrase(passphrase) : undefined);
-  await writeNextKey(paths, pem, isThere);
+  await writeNextKey(paths, key, shared, isThere);
   const lines = [
     `Online key: a new one waits in ${file}.`,
     ...(isThere ? ['What was staged with the one before cannot be imported any more.'] : []),
@@ -123,18 +123,20 @@ async function nextOnlineKey(
   return { spki: spkiOf(key), lines };
 }
 
-async function writeNextKey(paths: DataPaths, pem: string, isThere: boolean): Promise<void> {
+async function writeNextKey(
+  paths: DataPaths,
+  key: KeyObject,
+  passphrase: string | undefined,
+  isThere: boolean,
+): Promise<void> {
   const file = paths.nextTufOnlineKey;
-  try {
-    if (isThere) await replaceDurably(file, utf8(pem));
-    else {
-      await writeNewWhole(file, pem, 0o600);
-      await shareOwner(file, paths.keys);
-      await syncDirectory(paths.keys);
-    }
-  } catch (error) {
-    throw error instanceof CommandError ? error : systemFault(file, 'write', error);
+  if (!isThere) {
+    await writeNewKey(paths, file, key, passphrase);
+    return;
   }
+  await replaceDurably(file, utf8(writeKeyPem(key, passphrase))).catch((error: unknown) => {
+    throw systemFault(file, 'write', error);
+  });
 }
 
 /** A key that the root in force names is the one that the service signs with, wherever it lies. */
@@ -148,30 +150,6 @@ async function requireUnused(
   if (used?.file === paths.tufOnlineKey) return;
   throw new CommandError('REFUSED', `${paths.nextTufOnlineKey} is in use, or nobody can say that it is not`, {
     hint: 'If its change was published, import the same file again: that puts the key in its place. If neither key is the one that the root names, move this file away.',
-  });
-}
-
-/** The service is started with one passphrase, or none, so the key is encrypted as the issuing key is: the online key itself may be lost. */
-const isEncrypted = async ({ intermediateKey }: DataPaths): Promise<boolean> =>
-  /ENCRYPTED/.test(await readFile(intermediateKey, 'latin1').catch(() => ''));
-
-/** A key that waits under another passphrase could never be used: a key that the service opens has to open now. */
-async function requireRightPassphrase(
-  { intermediateKey, tufOnlineKey }: DataPaths,
-  passphrase: string | undefined,
-): Promise<void> {
-  if (passphrase === undefined) return;
-  for (const file of [intermediateKey, tufOnlineKey])
-    if (!(await isMissing(file))) {
-      await openKey(file, { passphrase });
-      return;
-    }
-}
-
-function requirePassphrase(passphrase: string | undefined): string {
-  if (passphrase !== undefined) return passphrase;
-  throw new CommandError('USAGE', 'the keys of this directory are encrypted, and a new one has to be, too', {
-    hint: 'Pass the passphrase in a file with --passphrase-file.',
   });
 }
 

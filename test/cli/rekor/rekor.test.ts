@@ -111,6 +111,17 @@ describe('mayfly rekor', function () {
     }
   });
 
+  it('encrypts their keys where the issuing key lies in no file', async () => {
+    await make('secret');
+    await rm(paths.intermediateKey);
+    await init(withPassphrase(), speak);
+    for (const api of [1, 2] as const) {
+      const { key } = artifactLogPaths(paths, api);
+      expect((await failureAs(KeyFileError, openKey(key))).code).to.equal('PASSPHRASE_MISSING');
+      await openKey(key, { passphrase: 'secret' });
+    }
+  });
+
   it('shows what there is', async () => {
     await make();
     await show({ data }, speak);

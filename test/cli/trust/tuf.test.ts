@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -125,6 +125,42 @@ describe('cli/trust/tuf', () => {
     await stage('right');
     const { root } = await requireRepository(paths.tuf);
     expect((await openTufOnlineKeys(paths, root, 'right')).opened).to.have.length(2);
+  });
+
+  it('makes an online key under the passphrase of the other keys where the CA has no key file', async () => {
+    const scratch = scratchDirectory();
+    const data = join(scratch, 'data');
+    const { paths } = await createInstance({
+      data,
+      mode: 'production',
+      authority: { organization: 'T', commonName: 'T', keyType: 'p256', rootKey: 'keep' },
+      origin: 'ca.example.org/log/2026',
+      sctExtensions: 'leaf_index',
+      tuf: { rootKey: 'keep', urls: { publicUrl: 'https://ca.example.org' } },
+      configText: '',
+      passphrase: 'right',
+      clock: Date.now,
+    });
+    rmSync(paths.intermediateKey);
+    const passphraseFile = join(scratch, 'pass');
+    const out = join(scratch, 'change.json');
+    const stage = (words: Partial<Parameters<typeof stageTuf>[0]>): Promise<unknown> => {
+      rmSync(out, { force: true });
+      return stageTuf({ data, out, newOnlineKey: true, ...words }, speak);
+    };
+    expect(await failureOf(stage({}))).to.have.property('code', 'PASSPHRASE_MISSING');
+    writeFileSync(passphraseFile, 'wrong', { mode: 0o600 });
+    expect(await failureOf(stage({ passphraseFile }))).to.have.property('code', 'PASSPHRASE_WRONG');
+    expect(existsSync(paths.nextTufOnlineKey)).to.equal(false);
+    writeFileSync(passphraseFile, 'right', { mode: 0o600 });
+    const isEncrypted = (): boolean =>
+      readFileSync(paths.nextTufOnlineKey, 'utf8').includes('BEGIN ENCRYPTED PRIVATE KEY');
+    await stage({ passphraseFile });
+    expect(isEncrypted()).to.equal(true);
+    // The online key may be the last one in a file, and lost.
+    for (const name of readdirSync(paths.keys)) rmSync(join(paths.keys, name));
+    await stage({ passphraseFile });
+    expect(isEncrypted()).to.equal(true);
   });
 
   it('says that a key waits already, makes another one when asked to, and never in place of one in use', async () => {
