@@ -17,7 +17,7 @@ import { certificateLogPaths, type CertificateLogPaths, type DataPaths } from '.
 import { readLogHistory, type KnownLog, type LogHistory } from './known-logs.ts';
 import { writeLogKeys } from './log-key-files.ts';
 import { openLogKeys } from './open-key.ts';
-import { isKeyEncrypted } from './private-key-file.ts';
+import { isKeyEncrypted, passphraseForNewKey } from './private-key-file.ts';
 import { RotationError } from './rotation-error.ts';
 import { shareOwnerOfAll } from './share-owner.ts';
 import { requireTrustedLog, stagedLog, unnamedKeys } from './staged-log.ts';
@@ -89,21 +89,31 @@ async function makeLog(request: StageRequest, paths: DataPaths, { current }: Log
       hint: 'A name is used once, with its keys. Give another one: --origin HOST/log/NAME.',
     });
   if (clock() <= current.identity.createdAt) throw clockBehind(current);
-  // Shows that the passphrase is the one of the other keys, before a key has another one.
-  await openLogKeys(current.paths, passphrase);
-  const isEncrypted = await isKeyEncrypted(current.paths.ecdsaKey);
+  const shared = await passphraseLike(current.paths, paths, passphrase);
   // Before there is a second log: from then on nothing else says which is in use.
   if (await isMissing(paths.currentLog)) await setCurrentLog(paths, current.paths.name);
   await shareOwner(paths.currentLog, paths.logs);
   const unnamed = unnamedKeys(log);
   // What an interrupted call left is of no log: its log would be there.
   for (const file of Object.values(unnamed)) await rm(file, { force: true });
-  const publicKeys = await writeLogKeys(unnamed, isEncrypted ? passphrase : undefined);
-  for (const file of Object.values(unnamed)) await shareOwner(file, current.paths.ecdsaKey);
+  const publicKeys = await writeLogKeys(unnamed, shared);
+  for (const file of Object.values(unnamed)) await shareOwner(file, paths.keys);
   await syncDirectory(paths.keys);
   const { sctExtensions } = current.identity;
   const places = await placesLike(current.paths.directory, log.name);
   await createCtLog({ directory: log.directory, origin, sctExtensions, ...publicKeys, places, clock });
+}
+
+/** The passphrase for the new keys: that of the log in use if there is one, which is tried before a key has another one. Where a key of that log is elsewhere, the other keys of the directory decide. */
+async function passphraseLike(
+  { ecdsaKey, ed25519Key }: CertificateLogPaths,
+  paths: DataPaths,
+  passphrase: string | undefined,
+): Promise<string | undefined> {
+  if ((await isMissing(ecdsaKey)) || (await isMissing(ed25519Key)))
+    return passphraseForNewKey(paths, ecdsaKey, passphrase);
+  await openLogKeys({ ecdsaKey, ed25519Key }, passphrase);
+  return (await isKeyEncrypted(ecdsaKey)) ? passphrase : undefined;
 }
 
 const clockBehind = ({ identity }: KnownLog): RotationError =>

@@ -14,6 +14,7 @@ import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey } from '../program/key-choice.ts';
+import { requireKeyFiles } from '../program/named-keys.ts';
 import { quoted, quotedPath } from '../../storage/quoted-path.ts';
 
 /** Options of `mayfly ca renew`. */
@@ -44,6 +45,11 @@ export async function renew(options: RenewOptions, speak: Speaker): Promise<unde
   if (options.newRoot !== undefined && (stage ?? install) === undefined)
     throw usage('--new-root belongs to --stage and --install', 'Leave it out.');
   await changing(options.data, async ({ paths }) => {
+    if (options.discard !== true)
+      await requireKeyFiles(paths, [
+        { setting: 'ca', reference: paths.intermediateKey },
+        { setting: 'ca-next', reference: paths.nextIntermediateKey },
+      ]);
     const succession = authoritySuccession(paths, await readSecret(options.passphraseFile, 'passphrase'));
     const { data, passphraseFile, newRoot } = options;
     const successor = { succession, data, passphraseFile, mayHaveNewRoot: newRoot === true };

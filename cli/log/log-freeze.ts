@@ -1,13 +1,13 @@
 /** `mayfly log freeze`: ends a log. */
 import { certificateLog } from '../../instance/certificate-logs.ts';
 import { openDataDirectory } from '../../instance/data-directory.ts';
-import { openLogKeys } from '../../instance/open-key.ts';
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { endCtLog } from '../../ct-log/end-log.ts';
 import { collectTrust } from '../../trust/collect.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
+import { withNamedKeys } from '../program/named-keys.ts';
 
 /** Options of the command. */
 export interface FreezeOptions {
@@ -30,15 +30,15 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
   const { origin } = log;
   requireConfirmed(options.confirm, origin);
   const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-  const signers = await openLogKeys(paths, passphrase);
-  const { directory: logDirectory } = paths;
-  const { head, frozenAt } = await endCtLog({
-    directory: logDirectory,
-    signers,
-    chain,
-    clock,
-    anchor: 'noted',
-  });
+  const { head, frozenAt } = await withNamedKeys(directory.paths, passphrase, async (keys) =>
+    endCtLog({
+      directory: paths.directory,
+      signers: await keys.log(paths),
+      chain,
+      clock,
+      anchor: 'noted',
+    }),
+  );
   const { size, root } = head;
   speak.answer(
     { origin, size, root: toBase64(root), frozenAt: rfc3339(frozenAt) },

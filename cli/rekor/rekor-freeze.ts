@@ -2,7 +2,6 @@ import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { artifactSuccession } from '../../instance/artifact-logs.ts';
 import { changing } from '../../instance/change-lock.ts';
-import { openKey } from '../../instance/open-key.ts';
 import { endArtifactTrust } from '../../instance/switch-artifact-log.ts';
 import { endArtifactLog, type EndedArtifactLog } from '../../rekor/end-artifact-log.ts';
 import { readArtifactLogIdentity } from '../../rekor/log-identity.ts';
@@ -10,6 +9,7 @@ import { quotedPath } from '../../storage/quoted-path.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
+import { withNamedKeys } from '../program/named-keys.ts';
 import { apisOf, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
 interface FreezeOptions extends ArtifactApiOptions {
@@ -29,11 +29,13 @@ export async function freeze(options: FreezeOptions, speak: Speaker): Promise<un
     const logs = await artifactSuccession(paths, api);
     if (logs === undefined)
       throw new CommandError('REFUSED', `${paths.root} has no log of artifacts for Rekor v${api}`);
-    const { directory, key } = logs.current;
+    const { directory } = logs.current;
     const { origin } = await readArtifactLogIdentity(directory);
     requireConfirmed(options.confirm, origin);
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
-    const ended = await endArtifactLog(directory, await openKey(key, { passphrase }), Date.now);
+    const ended = await withNamedKeys(paths, passphrase, async (keys) =>
+      endArtifactLog(directory, await keys.artifactLog(logs.current), Date.now),
+    );
     await endArtifactTrust(paths, ended);
     report(options, ended, speak);
   });

@@ -11,6 +11,7 @@ import { readTrust, recordTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { readSecret } from '../program/input-file.ts';
 import { invocation } from '../program/invocation.ts';
+import { requireKeyFiles } from '../program/named-keys.ts';
 import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
 interface InitOptions extends ArtifactApiOptions {
@@ -25,6 +26,15 @@ export async function init(options: InitOptions, speak: Speaker): Promise<undefi
     const passphrase = await readSecret(options.passphraseFile, 'passphrase');
     const { paths } = directory;
     const wanted = await missingIn(paths, options);
+    await requireKeyFiles(
+      paths,
+      wanted
+        .map((api) => artifactLogPaths(paths, api))
+        .map(({ name, key }) => ({
+          setting: `artifact-logs.${name}`,
+          reference: key,
+        })),
+    );
     const { mayfly } = await loadConfig(paths.config);
     const host = await hostOf(directory, mayfly.publicUrl, options.host);
     const places = mayfly.log;

@@ -2,17 +2,20 @@
 import { toBase64 } from '../../core/bytes.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { loadConfig } from '../../config/load/load.ts';
+import { artifactLogPaths, artifactSuccession } from '../../instance/artifact-logs.ts';
 import { changing } from '../../instance/change-lock.ts';
 import type { DataPaths } from '../../instance/data-paths.ts';
 import { discardArtifactLog } from '../../instance/discard-artifact-log.ts';
 import { stageArtifactLog, type StagedArtifact } from '../../instance/stage-artifact-log.ts';
 import { switchArtifactLog, type SwitchedArtifacts } from '../../instance/switch-artifact-log.ts';
+import { endedArtifactLog } from '../../rekor/end-artifact-log.ts';
 import { quotedPath } from '../../storage/quoted-path.ts';
 import { recordTrust } from '../../trust/ledger.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { discardAnswer } from '../program/discarded.ts';
 import { invocation, passphraseWords } from '../program/invocation.ts';
 import { readSecret } from '../program/input-file.ts';
+import { requireKeyFiles } from '../program/named-keys.ts';
 import { apisOf, identityFacts, type ArtifactApiOptions } from './artifact-log-facts.ts';
 
 interface RotateArtifactOptions extends ArtifactApiOptions {
@@ -51,6 +54,7 @@ async function step(
     speak.answer(...discardAnswer(await discardArtifactLog(paths, api, passphrase), data, 'with --stage'));
     return;
   }
+  await requireFilesOf(paths, api, stage !== true);
   const request = { paths, api, passphrase, clock: Date.now };
   const reached = await publicHost(paths);
   if (stage === true) {
@@ -61,6 +65,19 @@ async function step(
     const switched = await switchArtifactLog(request);
     speak.answer(...switchedAnswer(switched, reached, data));
   }
+}
+
+/** The key of the log that follows is made and used in its file; that of the log in use is needed to end it. */
+async function requireFilesOf(paths: DataPaths, api: 1 | 2, isSwitch: boolean): Promise<void> {
+  const current = (await artifactSuccession(paths, api))?.current;
+  if (current === undefined) return;
+  const next = artifactLogPaths(paths, api, current.shard + 1);
+  const endsCurrent = isSwitch && (await endedArtifactLog(current.directory)) === undefined;
+  const logs = endsCurrent ? [current, next] : [next];
+  await requireKeyFiles(
+    paths,
+    logs.map(({ name, key }) => ({ setting: `artifact-logs.${name}`, reference: key })),
+  );
 }
 
 /** The host of the URL that clients are given; undefined where the configuration does not say it. */

@@ -12,6 +12,7 @@ import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
+import { requireKeyFiles } from '../program/named-keys.ts';
 import {
   certifyHere,
   chainFromFile,
@@ -46,6 +47,7 @@ async function initIn(directory: TimestampDirectory, options: InitOptions, speak
     throw new CommandError('REFUSED', `${paths.root} has a timestamp authority already`, {
       hint: `\`mayfly tsa show --data ${quotedPath(options.data)}\` shows it; \`mayfly tsa renew\` renews its key.`,
     });
+  await requireKeyFiles(paths, [{ setting: 'timestamps', reference: paths.timestampKey }]);
   const { csr, install } = options;
   if (csr !== undefined) await ask(csr, options, directory, speak);
   else await begin(install, options, directory, speak);

@@ -27,6 +27,7 @@ import { certificateLine } from '../ca/ca-output.ts';
 import { CommandError, type Speaker } from '../program/command.ts';
 import { invocation, passphraseWords } from '../program/invocation.ts';
 import { chooseKey, type KeyChoice } from '../program/key-choice.ts';
+import { requireKeyFiles } from '../program/named-keys.ts';
 import {
   certifyHere,
   chainFromFile,
@@ -62,6 +63,11 @@ async function renewIn(directory: TimestampDirectory, options: RenewOptions, spe
     throw new CommandError('REFUSED', `${paths.root} has no timestamp authority that could be renewed`, {
       hint: `Make one: mayfly tsa init --data ${quotedPath(options.data)} --help`,
     });
+  if (options.discard !== true)
+    await requireKeyFiles(paths, [
+      { setting: 'timestamps', reference: paths.timestampKey },
+      { setting: 'timestamps-next', reference: paths.nextTimestampKey },
+    ]);
   const { csr } = options;
   const successor = timestampSuccession(paths, directory.passphrase);
   if (options.switch === true) await putInForce(directory, speak);
