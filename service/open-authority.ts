@@ -10,6 +10,7 @@ import type { DataPaths } from '../instance/data-paths.ts';
 import type { KeyPlace, OpenedKeys } from '../instance/opened-keys.ts';
 import { parseKeyReference } from '../signers/key-reference.ts';
 import type { Signer } from '../signers/signer.ts';
+import { SignerError } from '../signers/signer-error.ts';
 import { isMissing } from '../storage/read-whole.ts';
 import { readChain, readFormerChains } from '../trust/collect.ts';
 
@@ -58,17 +59,32 @@ async function read(path: string): Promise<Buffer> {
 }
 
 /** The signer of the first certificate of a chain. A renewal puts its chain in force first and then moves its key, which is the
- * second of the two until then, to the place of the first: where it was interrupted between the two, the second is the one. Rejects
- * with DataDirectoryError, KeyFileError or SignerError. */
+ * second of the two until then, to the place of the first: where it was interrupted between the two, the second is the one. A first key that is elsewhere and cannot be
+ * opened stops nothing where the second is the one. Rejects with DataDirectoryError, KeyFileError or SignerError. */
 export async function signerOfChain(
   chainPem: string,
   [key, nextKey]: readonly [key: KeyPlace, nextKey: KeyPlace],
   keys: OpenedKeys,
 ): Promise<Signer> {
-  const signer = await keys.open(key);
+  const signer = await keys.open(key).catch(async (error: unknown) => {
+    const next = error instanceof SignerError ? await followingSigner(chainPem, nextKey, keys) : undefined;
+    if (next === undefined) throw error;
+    return next;
+  });
   if (isKeyOf(chainPem, signer) || (await isAbsent(nextKey))) return signer;
   const next = await keys.open(nextKey);
   return isKeyOf(chainPem, next) ? next : signer;
+}
+
+/** The second key if it is the one; undefined also where it cannot be opened: the first is to be heard of then. */
+async function followingSigner(
+  chainPem: string,
+  nextKey: KeyPlace,
+  keys: OpenedKeys,
+): Promise<Signer | undefined> {
+  if (await isAbsent(nextKey)) return undefined;
+  const next = await keys.open(nextKey).catch(() => undefined);
+  return next !== undefined && isKeyOf(chainPem, next) ? next : undefined;
 }
 
 const isAbsent = async ({ reference }: KeyPlace): Promise<boolean> =>

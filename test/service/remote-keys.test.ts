@@ -1,7 +1,7 @@
 /** A service whose keys are all in another process, which is stopped, killed and made to fail. */
 import { expect } from 'chai';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -175,6 +175,19 @@ describe('service: keys outside the process', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('start without the former key of the CA where that of its successor is the one of the chain', async () => {
+    const config = await readFile(paths.config, 'utf8');
+    const moved = config.replace('ca: "openbao://ca"', 'ca: "openbao://gone", ca-next: "openbao://ca"');
+    expect(moved).not.to.equal(config);
+    await writeFile(paths.config, moved);
+    await open();
+    expect((await sign()).status).to.equal(200);
+    await service?.close();
+    service = undefined;
+    await writeFile(paths.config, moved.replace('ca-next: "openbao://ca"', 'ca-next: "openbao://ecdsa"'));
+    expect((await failureAs(SignerError, open())).message).to.include('openbao://gone');
   });
 
   it('say why a start is refused', async () => {
