@@ -47,6 +47,12 @@ describe('packaging/systemd/mayfly.service', () => {
     expect(value('User')).to.equal('mayfly');
   });
 
+  it('goes on trying to start, however long what it needs is away', () => {
+    const [head = ''] = unit.split('[Service]');
+    expect(head).to.match(/^StartLimitIntervalSec=0$/m);
+    expect(value('Restart')).to.equal('on-failure');
+  });
+
   it('names documentation that the package has', () => {
     const path = value('Documentation').replace('file:///opt/mayfly/lib/node_modules/mayfly/', '');
     expect(existsSync(join(projectRoot, path)), path).to.equal(true);
