@@ -19,6 +19,7 @@ import type { SignerError } from '../signers/signer-error.ts';
 import { FormerCertificates } from './former-certificates.ts';
 import { LogInUse } from './log-in-use.ts';
 import { namedLogs, prepareArtifactLogs, type OpenedArtifactLogs } from './open-artifact-logs.ts';
+import { checkNamedKeys } from './named-keys.ts';
 import { openAuthority, type OpenedAuthority } from './open-authority.ts';
 import { openCertificateSearch, SearchInUse, type CertificateSearch } from './open-searches.ts';
 import { openSubmission, readAcceptedRoots, type OpenedSubmission } from './open-submission.ts';
@@ -108,6 +109,8 @@ export async function openStores(
   const { clock, steadyClock, passphrase } = options;
   await requireLogPlaces(directory, config);
   const { anchor } = config.mayfly.log;
+  for (const sentence of await checkNamedKeys(directory, config))
+    serviceLog.note('warn', 'warning', { sentence });
   const keys = openedKeys(options, config, serviceLog);
   shutdown.records.add(() => keys.close());
   const { authority, otherChains } = await openAuthority(directory.paths, keys, clock);

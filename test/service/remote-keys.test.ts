@@ -1,11 +1,12 @@
 /** A service whose keys are all in another process, which is stopped, killed and made to fail. */
 import { expect } from 'chai';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificateLogPaths, dataPaths, type DataPaths } from '../../instance/data-paths.ts';
+import { DataDirectoryError } from '../../instance/data-directory-error.ts';
 import { SignerError } from '../../signers/signer-error.ts';
 import { emailConfig, makeDataDirectory } from '../support/data-directory.ts';
 import { failureAs, failureOf } from '../support/failure.ts';
@@ -188,6 +189,33 @@ describe('service: keys outside the process', () => {
     service = undefined;
     await writeFile(paths.config, moved.replace('ca-next: "openbao://ca"', 'ca-next: "openbao://ecdsa"'));
     expect((await failureAs(SignerError, open())).message).to.include('openbao://gone');
+  });
+
+  it('are refused under a name that no log has, and a file that is not used any more is said', async () => {
+    const config = await readFile(paths.config, 'utf8');
+    for (const [setting, wrong] of [
+      ['logs', config.replace('"2026": {', '"2062": {')],
+      ['artifact-logs', config.replace('timeout: 1s', 'artifact-logs: { v2: "openbao://v2" }')],
+    ] as const) {
+      expect(wrong).not.to.equal(config);
+      await writeFile(paths.config, wrong);
+      const failure = await failureAs(DataDirectoryError, open());
+      expect([failure.code, failure.message]).to.satisfy(
+        ([code, text]: [string, string]) =>
+          code === 'DIRECTORY_LOG' && text.startsWith(`mayfly.keys.${setting} names`),
+      );
+    }
+    await writeFile(paths.config, config.replace('timeout: 1s', 'timestamps: "openbao://tsa"'));
+    await mkdir(paths.keys);
+    await writeFile(paths.intermediateKey, 'left there');
+    await open();
+    const sentences = (): string[] =>
+      (service?.lines ?? [])
+        .map((line) => String(line['sentence']))
+        .filter((sentence) => sentence.includes('mayfly.keys.'));
+    while (sentences().length < 2) await delay(20);
+    expect(sentences()[0]).to.match(/intermediate\.key\.pem is not used, as mayfly\.keys\.ca names/);
+    expect(sentences()[1]).to.match(/^mayfly\.keys\.timestamps names a key that signs nothing/);
   });
 
   it('say why a start is refused', async () => {
