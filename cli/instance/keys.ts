@@ -51,7 +51,8 @@ export const register: RegisterCommand = (program) => {
     .action(action(changePassphrase));
 };
 
-async function changePassphrase(options: PassphraseOptions, speak: Speaker): Promise<undefined> {
+/** Rejects with the typed error of what is wrong; then no key was changed. */
+export async function changePassphrase(options: PassphraseOptions, speak: Speaker): Promise<undefined> {
   const { data } = options;
   if (data === undefined || options.key !== undefined) await change(options, speak);
   // A key that a renewal makes meanwhile would keep the old passphrase.
@@ -61,6 +62,10 @@ async function changePassphrase(options: PassphraseOptions, speak: Speaker): Pro
 
 async function change(options: PassphraseOptions, speak: Speaker): Promise<void> {
   const files = await filesOf(options);
+  if (files.length === 0)
+    throw new CommandError('REFUSED', `${options.data ?? ''} has no key file: nothing was changed`, {
+      hint: 'Keys that are elsewhere have no passphrase of the service; mayfly.keys in its configuration names them.',
+    });
   const old = await readSecret(options.passphraseFile, 'passphrase');
   const passphrase = (await readSecret(options.newPassphraseFile, 'new passphrase')) ?? '';
   const keys: OpenedKey[] = [];

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { renew as renewAuthority } from '../../../cli/ca/ca-renew.ts';
+import { changePassphrase } from '../../../cli/instance/keys.ts';
 import { freeze as freezeLog } from '../../../cli/log/log-freeze.ts';
 import { rotate as rotateLog } from '../../../cli/log/log-rotate.ts';
 import { CommandError } from '../../../cli/program/command.ts';
@@ -73,6 +74,18 @@ describe('commands on a directory whose configuration names keys', () => {
     await initArtifacts({ data }, speak);
     await rotateArtifacts({ data, v2: true, stage: true }, speak);
     await access(artifactLogPaths(paths, 2, 2).key);
+  });
+
+  it('have no passphrase to change where no key is in a file', async () => {
+    const newPassphraseFile = join(root, 'new');
+    await writeFile(newPassphraseFile, 'new', { mode: 0o600 });
+    await changePassphrase({ data, newPassphraseFile }, speak);
+    for (const file of await readdir(paths.keys)) await rm(join(paths.keys, file));
+    const { code, message } = await failureAs(
+      CommandError,
+      changePassphrase({ data, newPassphraseFile }, speak),
+    );
+    expect([code, message]).to.deep.equal(['REFUSED', `${data} has no key file: nothing was changed`]);
   });
 
   it('take what is not named for a file, and a key that is named by its own file, too', async () => {
